@@ -1,0 +1,49 @@
+# Each target sets up what it needs. Only Python 3.11 or newer and make have to be there, and apt for the lab.
+# PYTHON=/path/to/python3 picks the Python; VENV=/path the place of the virtual environment.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_OPTIONS ?=
+
+.PHONY: help setup demo test lab-packages lint format bench update-readme clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## virtual environment with rebalancer, editable, and all tools
+
+$(STAMP): pyproject.toml .ci/venv
+	[ -x $(BIN)/pip ] || PYTHON='$(PYTHON)' .ci/venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the whole pipeline on a simulated cluster
+	$(BIN)/rebalance demo
+
+test: $(STAMP) lint lab-packages ## lint and all tests, the lab of real hosts included where it can run
+	$(BIN)/pytest --ignore tests/benchmarks $(PYTEST_OPTIONS)
+
+lab-packages:
+	sh tests/lab/packages.sh
+
+lint: $(STAMP) ## style, types, imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy rebalancer drivers
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the code in house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## how planning scales
+	$(BIN)/pytest tests/benchmarks -s $(PYTEST_OPTIONS)
+
+update-readme: $(STAMP) ## run the README's commands again and put in what they print
+	$(BIN)/python -m tests.readme README.md
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,105 @@
+"""What ``apply`` and ``evacuate`` share: show the plan, ask, carry it out, and read again what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rebalancer.cli.inputs import LiveCluster
+from rebalancer.cli.options import Format
+from rebalancer.cli.status import ExitStatus
+from rebalancer.cli.verify import contradictions
+from rebalancer.errors import PlanOutdated, RebalancerError
+
+if TYPE_CHECKING:
+    from rebalancer.cluster import Cluster
+    from rebalancer.plan.model import Plan
+
+__all__ = ["RunOptions", "carry_out", "require_current", "show"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """``journal``: None: the user's own. ``planned_as``: what the plan takes the cluster for, given what was read."""
+
+    yes: bool
+    journal: Path | None
+    output: Format
+    planned_as: Callable[[Cluster], Cluster] = lambda cluster: cluster
+
+
+def show(plan: Plan, policy: str, options: RunOptions, *, known: bool = False) -> None:
+    """The plan for people: the result until there is a better one, so with JSON as result a mere message.
+
+    ``known``: it comes from a file that somebody has looked at, so that a line will do where nobody is asked.
+    """
+    from rebalancer.report import make_console, print_plan, print_summary
+
+    console = make_console(stderr=options.output is Format.JSON)
+    if known and options.yes:
+        print_summary(console, plan)
+    else:
+        print_plan(console, plan, policy=policy)
+
+
+def require_current(plan: Plan, cluster: Cluster) -> None:
+    """Raises PlanOutdated where the cluster is no longer the one that the plan was made for."""
+    from rebalancer.cluster.snapshot import differences, fingerprint
+
+    if fingerprint(cluster) != plan.fingerprint:
+        found = "\n".join(differences(plan.snapshot, cluster)) or "the plan file has been changed by hand"
+        raise PlanOutdated(f"the cluster is not the one that the plan was made for; make a new plan\n{found}")
+
+
+def carry_out(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
+    """``plan`` has been shown, and is one for ``live.cluster``."""
+    if not plan.steps:
+        return ExitStatus.DONE
+    if not options.yes:
+        _ask(len(plan.steps))
+        require_current(plan, options.planned_as(live.read_again()))
+    return _run(live, plan, options)
+
+
+def _ask(steps: int) -> None:
+    if not sys.stdin.isatty():
+        raise RebalancerError("cannot ask whether to go on: standard input is no terminal; add --yes to go on unasked")
+    print(f"\nCarry out {steps} migration{'s' * (steps > 1)}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RebalancerError("not confirmed; nothing was changed")
+
+
+def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
+    from rebalancer.execution import Journal, default_journal_path, execute, stop_on_signals
+    from rebalancer.plan.file import dump_plan
+    from rebalancer.report import make_console, print_run, progress, run_json
+
+    with (
+        Journal(options.journal or default_journal_path()) as journal,
+        stop_on_signals() as stop,
+        progress(make_console(stderr=True), stop) as observer,
+    ):
+        result = execute(
+            plan,
+            live.cluster,
+            live.connections,
+            journal,
+            clock=live.connections.clock(),
+            plan_text=dump_plan(plan),
+            observer=observer,
+            stop=stop,
+        )
+    try:
+        found = contradictions(result, live.read_again())
+    except RebalancerError as error:
+        found = (f"what came of it could not be read: {error}",)
+    with suppress(BrokenPipeError):  # how the run ended is said by the status, too
+        if options.output is Format.JSON:
+            print(run_json(plan, result, found), end="")
+        else:
+            print_run(make_console(), plan, result, found)
+    return ExitStatus.DONE if result.complete and not found else ExitStatus.RUN_INCOMPLETE

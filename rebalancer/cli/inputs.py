@@ -1,0 +1,112 @@
+"""What commands work on: a cluster, from an inventory's hosts or a file, and a policy that fits it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rebalancer.cluster.text import printable
+from rebalancer.errors import InvalidInput, RebalancerError
+
+if TYPE_CHECKING:
+    from rebalancer.cluster import Cluster
+    from rebalancer.cluster.units import Seconds
+    from rebalancer.inventory import Connections, Inventory
+    from rebalancer.policy import Policy
+
+__all__ = ["INVENTORY_VARIABLE", "LiveCluster", "live_cluster", "load_policy", "read_input", "stop_after", "tell"]
+
+INVENTORY_VARIABLE = "REBALANCE_INVENTORY"
+
+
+def tell(message: str) -> None:
+    """A message beside the results: standard error, on one line."""
+    with suppress(OSError):
+        print(printable(message, 2000), file=sys.stderr, flush=True)
+
+
+@dataclass
+class LiveCluster:
+    """The hosts of an inventory, connected; ``cluster`` is what was read of them last."""
+
+    inventory: Inventory
+    connections: Connections
+    cluster: Cluster
+
+    def read_again(self) -> Cluster:
+        self.cluster = _read(self.inventory, self.connections, None)
+        return self.cluster
+
+
+@contextmanager
+def live_cluster(inventory: Path | None, dirty_rate: Seconds | None = None) -> Iterator[LiveCluster]:
+    """Reads every host of an inventory and keeps them connected. A host that fails is told and left out."""
+    from rebalancer.inventory import Connections, load_inventory
+
+    found = load_inventory(_inventory_path(inventory))
+    with Connections(found) as connections:
+        yield LiveCluster(found, connections, _read(found, connections, dirty_rate))
+
+
+def read_input(inventory: Path | None, snapshot: Path | None, dirty_rate: Seconds | None = None) -> Cluster:
+    """The cluster of commands that change nothing: what was read from hosts now, or what a file says."""
+    if snapshot is None:
+        with live_cluster(inventory, dirty_rate) as live:
+            return live.cluster
+    if inventory is not None:
+        raise InvalidInput("give an inventory (-i) or a snapshot (--snapshot), not both")
+    if dirty_rate is not None:
+        raise InvalidInput("--dirty-rate measures on hosts (-i); a snapshot (--snapshot) has what was measured then")
+    from rebalancer.cluster.snapshot import parse_snapshot
+    from rebalancer.files import read_text
+
+    return parse_snapshot(read_text(snapshot), str(snapshot))
+
+
+def load_policy(specs: Sequence[str] | None, cluster: Cluster, default: str = "balance") -> Policy:
+    """The policies merged, checked against the cluster; what only looks wrong is told."""
+    from rebalancer.files import read_text
+    from rebalancer.policy import check_policy, load_policies
+
+    policy = load_policies(specs or [default], read_text)
+    errors, warnings = check_policy(policy, cluster)
+    for warning in warnings:
+        tell(f"warning: {warning}")
+    if errors:
+        raise InvalidInput(errors)
+    return policy
+
+
+def stop_after(limit: Seconds | None) -> Callable[[], bool]:
+    """Says when a search has taken long enough."""
+    if limit is None:
+        return lambda: False
+    end = time.monotonic() + limit
+    return lambda: time.monotonic() > end
+
+
+def _inventory_path(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    if named := os.environ.get(INVENTORY_VARIABLE):
+        return Path(named)
+    raise InvalidInput(f"no inventory: give one with -i FILE, or its name in {INVENTORY_VARIABLE}")
+
+
+def _read(inventory: Inventory, connections: Connections, dirty_rate: Seconds | None) -> Cluster:
+    from rebalancer.drivers import ReadOptions
+    from rebalancer.inventory import read_cluster
+
+    reading = read_cluster(inventory, ReadOptions(dirty_rate=dirty_rate), connections=connections)
+    if not any(host.readable for host in reading.cluster.hosts):
+        failures = "\n".join(str(failure) for failure in reading.failures)
+        raise RebalancerError(f"no host could be read\n{failures}")
+    for failure in reading.failures:
+        tell(f"warning: {failure}")
+    return reading.cluster

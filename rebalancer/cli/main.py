@@ -1,0 +1,107 @@
+"""The one way in and the one way out: arguments to a command, errors to messages and exit statuses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, TextIO
+
+import typer
+
+from rebalancer.cli.app import app, with_optional_values
+from rebalancer.cli.status import ExitStatus
+from rebalancer.cluster.text import printable
+from rebalancer.errors import InvalidInput, RebalancerError
+
+__all__ = ["main", "run"]
+
+DEBUG = "REBALANCE_DEBUG"
+
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+_LONGEST_MESSAGE = 2000
+
+# The base of all that is wrong with arguments; typer has no public name for it.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def main() -> NoReturn:
+    """The command ``rebalance``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carries out one command line and returns its exit status; never raises but for what ends the interpreter."""
+    _accept_all_characters()
+    status: int = ExitStatus.ERROR
+    try:
+        status = app(args=with_optional_values(arguments), prog_name="rebalance", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget(sys.stdout)
+        return status or ExitStatus.ERROR
+    except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, no traceback by default)
+        return _report(error)
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
+        _say("interrupted")
+        return ExitStatus.ERROR
+    return status
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    for message in _messages(error):
+        _say(message)
+    return ExitStatus.ERROR
+
+
+def _messages(error: Exception) -> Iterator[str]:
+    if isinstance(error, InvalidInput):
+        yield from (str(problem) for problem in error.problems)
+    elif isinstance(error, RebalancerError):
+        yield str(error)
+    elif isinstance(error, _UsageError):
+        yield f"{error.format_message()} (see {_command(error)} --help)"  # type: ignore[attr-defined]
+    elif isinstance(error, typer.Abort):
+        yield "interrupted"
+    else:
+        yield (
+            f"unexpected {type(error).__name__}: {error} (a fault in rebalancer; {DEBUG}=1 shows where it happened,"
+            " which is what a report needs)"
+        )
+
+
+def _command(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "rebalance"
+
+
+def _say(message: str) -> None:
+    """``error: …`` on standard error; the lines below the first are indented."""
+    first, *rest = [printable(line, _LONGEST_MESSAGE) for line in message.splitlines() or [""]]
+    with contextlib.suppress(OSError):
+        print(f"{_prefix()}{first}", *(f"  {line}" for line in rest), sep="\n", file=sys.stderr, flush=True)
+
+
+def _prefix() -> str:
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return "\x1b[1;31merror:\x1b[0m " if coloured else "error: "
+
+
+def _accept_all_characters() -> None:
+    """A terminal that cannot show a character gets its code instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget(stream: TextIO) -> None:
+    """Nobody reads any more; the interpreter must not try once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,77 @@
+"""Options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rebalancer.cluster.units import Seconds, parse_duration
+
+__all__ = [
+    "DetailedExitcode",
+    "DirtyRate",
+    "Effort",
+    "Format",
+    "Inventory",
+    "Journal",
+    "OutputFormat",
+    "Policies",
+    "Seed",
+    "Snapshot",
+    "TimeLimit",
+    "Yes",
+    "duration",
+]
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def duration(value: str) -> Seconds:
+    """The value of an option that is a duration."""
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Inventory = Annotated[
+    Path | None,
+    typer.Option("-i", "--inventory", metavar="FILE", help="The hosts. Default: $REBALANCE_INVENTORY."),
+]
+Snapshot = Annotated[
+    Path | None, typer.Option("--snapshot", metavar="FILE", help="A cluster saved earlier, instead of an inventory.")
+]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--policy", metavar="POLICY", help="A file or a ready-made policy; several are merged."),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="For people or for machines.")]
+TimeLimit = Annotated[
+    Seconds | None,
+    typer.Option("--time-limit", metavar="DURATION", parser=duration, help="Search no longer than this, e.g. 30s."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another seed may find another placement.")]
+Effort = Annotated[int, typer.Option("--effort", min=1, max=10, metavar="1..10", help="How hard to search.")]
+DirtyRate = Annotated[
+    Seconds | None,
+    typer.Option(
+        "--dirty-rate",
+        metavar="[DURATION]",
+        parser=duration,
+        help="Measure how fast domains write to memory, over this time (1s).",
+    ),
+]
+DetailedExitcode = Annotated[
+    bool, typer.Option("--detailed-exitcode", help="End with status 2 when the plan has steps.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Journal = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="PATH", help="Where runs are recorded. Default: in the user's state directory."),
+]

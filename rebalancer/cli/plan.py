@@ -1,0 +1,57 @@
+"""``rebalance plan``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rebalancer.cli.inputs import read_input, tell
+from rebalancer.cli.options import (
+    DetailedExitcode,
+    DirtyRate,
+    Effort,
+    Format,
+    Inventory,
+    OutputFormat,
+    Policies,
+    Seed,
+    Snapshot,
+    TimeLimit,
+)
+from rebalancer.cli.planning import DEFAULT_EFFORT, PlanningOptions, plan_for
+from rebalancer.cli.status import ExitStatus
+
+__all__ = ["plan"]
+
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the plan here, as JSON.")]
+
+
+def plan(
+    inventory: Inventory = None,
+    snapshot: Snapshot = None,
+    policies: Policies = None,
+    output: Output = None,
+    time_limit: TimeLimit = None,
+    seed: Seed = 0,
+    effort: Effort = DEFAULT_EFFORT,
+    dirty_rate: DirtyRate = None,
+    output_format: OutputFormat = Format.TEXT,
+    detailed_exitcode: DetailedExitcode = False,
+) -> ExitStatus:
+    """What would make the cluster better, in which order, how long it takes, and why; changes nothing."""
+    from rebalancer.files import write_atomically
+    from rebalancer.plan.file import dump_plan
+    from rebalancer.report import make_console, print_plan
+
+    options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
+    made, policy = plan_for(read_input(inventory, snapshot, dirty_rate), options)
+    if output_format is Format.JSON:
+        print(dump_plan(made), end="")
+    else:
+        print_plan(make_console(), made, policy=policy)
+    if output is not None:
+        write_atomically(output, dump_plan(made), 0o644)
+        tell(f"plan written to {output}")
+    return ExitStatus.PLAN_HAS_STEPS if detailed_exitcode and made.steps else ExitStatus.DONE

@@ -1,0 +1,45 @@
+"""From a cluster and the options of ``plan``, ``apply`` and ``evacuate`` to a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rebalancer.cli.inputs import load_policy, stop_after
+from rebalancer.cluster.units import Seconds
+
+if TYPE_CHECKING:
+    from rebalancer.cluster import Cluster
+    from rebalancer.plan.model import Plan
+
+__all__ = ["DEFAULT_EFFORT", "PlanningOptions", "plan_for"]
+
+DEFAULT_EFFORT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningOptions:
+    """``policies``: files or names, merged in this order."""
+
+    policies: list[str] | None
+    default_policy: str = "balance"
+    seed: int = 0
+    effort: int = DEFAULT_EFFORT
+    time_limit: Seconds | None = None
+
+
+def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
+    """The plan, and the name of the policy it follows."""
+    from rebalancer.plan.make import make_plan
+
+    policy = load_policy(options.policies, cluster, options.default_policy)
+    plan = make_plan(
+        cluster,
+        policy,
+        seed=options.seed,
+        effort=options.effort,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        stop=stop_after(options.time_limit),
+    )
+    return plan, policy.name

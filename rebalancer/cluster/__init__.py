@@ -1,0 +1,21 @@
+"""The cluster model: what was read from every host, as immutable values in base units.
+
+In: nothing. Out: :class:`Cluster`, which ``policy``, ``placement`` and ``plan`` work on.
+"""
+
+from rebalancer.cluster.capabilities import Capabilities
+from rebalancer.cluster.model import Cluster, Domain, DomainState, Host, HostState, Link, MigrationTraits
+from rebalancer.cluster.network import DirectedLink, Network
+
+__all__ = [
+    "Capabilities",
+    "Cluster",
+    "DirectedLink",
+    "Domain",
+    "DomainState",
+    "Host",
+    "HostState",
+    "Link",
+    "MigrationTraits",
+    "Network",
+]

@@ -1,0 +1,89 @@
+"""The network graph: which links a migration crosses, and in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from rebalancer.cluster.model import Link
+from rebalancer.cluster.units import BytesPerSecond
+
+__all__ = ["DirectedLink", "Network", "follow"]
+
+
+class DirectedLink(NamedTuple):
+    """A link crossed from ``start`` to its other end; each direction has the whole capacity to itself."""
+
+    link: str
+    start: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """Links between hosts and switches. Two hosts that no links join are taken to reach each other unhindered."""
+
+    links: tuple[Link, ...]
+
+    @cached_property
+    def capacity(self) -> Mapping[str, BytesPerSecond]:
+        return {link.name: link.capacity for link in self.links}
+
+    @cached_property
+    def _neighbours(self) -> Mapping[str, tuple[tuple[str, Link], ...]]:
+        found: dict[str, list[tuple[str, Link]]] = {}
+        for link in self.links:
+            a, b = link.connects
+            found.setdefault(a, []).append((b, link))
+            found.setdefault(b, []).append((a, link))
+        return {
+            node: tuple(sorted(edges, key=lambda edge: (-edge[1].capacity, edge[1].name)))
+            for node, edges in found.items()
+        }
+
+    @cached_property
+    def _trees(self) -> dict[str, Mapping[str, tuple[str, Link]]]:
+        return {}
+
+    def route(self, source: str, destination: str) -> tuple[DirectedLink, ...]:
+        """The links from one host to another: fewest hops, then widest first, then by name. Empty when unknown."""
+        tree = self._trees.get(source)
+        if tree is None:
+            tree = self._trees[source] = self._breadth_first(source)
+        steps: list[DirectedLink] = []
+        node = destination
+        while node != source:
+            if node not in tree:
+                return ()
+            previous, link = tree[node]
+            steps.append(DirectedLink(link.name, previous))
+            node = previous
+        return tuple(reversed(steps))
+
+    def _breadth_first(self, source: str) -> Mapping[str, tuple[str, Link]]:
+        tree: dict[str, tuple[str, Link]] = {}
+        seen, frontier = {source}, [source]
+        while frontier:
+            following: list[str] = []
+            for node in frontier:
+                for neighbour, link in self._neighbours.get(node, ()):
+                    if neighbour not in seen:
+                        seen.add(neighbour)
+                        tree[neighbour] = (node, link)
+                        following.append(neighbour)
+            frontier = following
+        return tree
+
+
+def follow(links: Sequence[str], source: str, ends: Mapping[str, tuple[str, str]]) -> tuple[DirectedLink, ...]:
+    """Directions of a route given as names of links, walked from its source; ValueError where it does not connect."""
+    steps: list[DirectedLink] = []
+    node = source
+    for name in links:
+        a, b = ends[name]
+        if node not in (a, b):
+            raise ValueError(f"link {name!r} does not start at {node!r}")
+        steps.append(DirectedLink(name, node))
+        node = b if node == a else a
+    return tuple(steps)

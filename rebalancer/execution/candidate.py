@@ -1,0 +1,63 @@
+"""A step with all that is needed to start it, gathered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rebalancer.cluster import Capabilities, Cluster, Domain
+from rebalancer.execution.sharing import Sender, sender_of
+from rebalancer.plan.model import Plan, Step
+from rebalancer.plan.rates import Flow
+
+__all__ = ["Candidate", "candidates"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    step: Step
+    domain: Domain
+    """As the source knows it when the step starts."""
+    offers: Capabilities
+    """What the source can do."""
+    sender: Sender
+    fault: str | None = None
+    """Why it can never be started."""
+
+
+def candidates(plan: Plan, cluster: Cluster) -> dict[str, Candidate]:
+    """By step id."""
+    return {step.id: _candidate(step, plan, cluster) for step in plan.steps}
+
+
+def _candidate(step: Step, plan: Plan, cluster: Cluster) -> Candidate:
+    seen = cluster.domains_by_uuid.get(step.uuid, ())
+    domain = next((d for d in seen if d.state.active), None)
+    offers = cluster.host_by_name[step.source].migration if step.source in cluster.host_by_name else Capabilities()
+    fault = None
+    known = domain or Domain(name=step.domain, uuid=step.uuid, host=step.source)
+    try:
+        sender = sender_of(step, known, offers, plan.guards)
+    except (KeyError, ValueError) as error:
+        sender, fault = Sender(flow=Flow(route=())), f"its route does not fit the plan's links: {error}"
+    if domain is None:
+        fault = f"'{step.domain}' is not active on any host"
+    elif step.source not in cluster.host_by_name or step.destination not in cluster.host_by_name:
+        fault = f"the cluster has no host {step.source!r} or {step.destination!r}"
+    return Candidate(
+        step=step,
+        domain=replace(known, name=step.domain, host=step.source),
+        offers=offers,
+        sender=sender,
+        fault=fault or _uncappable(step, plan, cluster, sender),
+    )
+
+
+def _uncappable(step: Step, plan: Plan, cluster: Cluster, sender: Sender) -> str | None:
+    """A source that cannot limit its migrations must not use links that are to be kept free in part."""
+    if sender.cappable:
+        return None
+    capacity = {link.name: link.capacity for link in cluster.links}
+    kept = [name for name in step.links if plan.guards.links.get(name, float("inf")) < capacity.get(name, 0.0)]
+    if kept:
+        return f"{step.source} cannot limit the rate of a migration, and {', '.join(kept)} must not be used fully"
+    return None if step.settings.bandwidth is None else f"{step.source} cannot limit the rate of a migration"

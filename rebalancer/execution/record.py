@@ -1,0 +1,68 @@
+"""A run's words to its journal and its observer, so that neither can end the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.drivers import Progress
+from rebalancer.errors import RunError
+from rebalancer.execution.journal import Journal
+from rebalancer.execution.observer import Guarded, Observer
+from rebalancer.execution.outcome import RunResult, StepOutcome
+from rebalancer.plan.model import Plan, Step
+
+__all__ = ["Record"]
+
+
+class Record:
+    """``broken``: why the journal cannot be written any more; nothing may be started then."""
+
+    def __init__(self, journal: Journal, observer: Observer | None) -> None:
+        self.run = 0
+        self.broken: str | None = None
+        self._journal = journal
+        self._observer = Guarded(observer)
+
+    def start(self, plan: Plan, text: str, cluster: str) -> None:
+        """Raises :class:`~rebalancer.errors.RunError`; nothing has been started then."""
+        self.run = self._journal.start_run(text, cluster, plan.steps)
+        self._tell(lambda observer: observer.run_started(plan, self.run))
+
+    def intent(self, step: Step, detail: Mapping[str, object]) -> bool:
+        """Whether it is durable."""
+        self._try(lambda: self._journal.intent(self.run, step, detail))
+        return self.broken is None
+
+    def event(self, kind: str, step: Step | None = None, **detail: object) -> None:
+        self._try(lambda: self._journal.event(self.run, kind, step.id if step else None, detail))
+
+    def started(self, step: Step, rate: BytesPerSecond | None) -> None:
+        self._tell(lambda observer: observer.step_started(step, rate))
+
+    def progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None:
+        self._tell(lambda observer: observer.step_progress(step, progress, rate))
+
+    def outcome(self, step: Step, outcome: StepOutcome) -> None:
+        self._try(lambda: self._journal.outcome(self.run, outcome))
+        self._tell(lambda observer: observer.step_finished(step, outcome))
+
+    def rates(self, rates: Mapping[str, BytesPerSecond | None]) -> None:
+        self._try(lambda: self._journal.event(self.run, "rates", None, dict(rates)))
+        self._tell(lambda observer: observer.rates_changed(rates))
+
+    def finish(self, result: RunResult) -> None:
+        self._try(lambda: self._journal.finish_run(self.run, complete=result.complete))
+        self._tell(lambda observer: observer.run_finished(result))
+
+    def _tell(self, event: Callable[[Observer], None]) -> None:
+        failure = self._observer.tell(event)
+        if failure is not None:
+            self.event("observer failed", error=failure)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        # Tried again each time: a disk that was full may have room for the outcomes.
+        try:
+            write()
+        except RunError as error:
+            self.broken = self.broken or str(error)

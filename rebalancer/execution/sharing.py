@@ -1,0 +1,116 @@
+"""Which rate each migration gets: the plan's sharing of links, applied to what really runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rebalancer.cluster import Capabilities, DirectedLink, Domain
+from rebalancer.cluster.network import follow
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.plan.migration_model import switchover_burst
+from rebalancer.plan.model import Guards, Step
+from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
+
+__all__ = ["Sender", "sender_of", "share", "squeezed"]
+
+HEADROOM = 1.1
+"""A guest that writes r bytes per second converges only at more than r."""
+PLANNED_SHARE = 0.8
+"""A step waits for a link until it gets this share of the rate that it was planned with, unless it has it alone."""
+UNLIMITED = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """A migration that runs or is about to, as the links see it; bytes, bytes per second, seconds."""
+
+    flow: Flow
+    dirty_rate: float = 0.0
+    planned: float = 0.0
+    """The rate that the plan starts it with."""
+    cappable: bool = True
+    held: BytesPerSecond | None = None
+    """The rate that it has and that cannot be changed."""
+
+    def at(self, rate: BytesPerSecond | None) -> Sender:
+        """The same, its rate not to be changed; None: not limited."""
+        return replace(self, held=rate, cappable=rate is not None)
+
+
+def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) -> Sender:
+    """KeyError or ValueError when the step's route is not one."""
+    settings = step.settings
+    return Sender(
+        flow=Flow(
+            route=follow(step.links, step.source, guards.ends),
+            ceiling=BytesPerSecond(UNLIMITED) if settings.bandwidth is None else settings.bandwidth,
+            max_downtime=settings.max_downtime,
+            burst=switchover_burst(domain.migration),
+            unit=offers.bandwidth_unit,
+        ),
+        dirty_rate=float(domain.migration.dirty_rate or 0.0) if settings.live else 0.0,
+        planned=step.bandwidth or 0.0,
+        cappable=offers.bandwidth,
+    )
+
+
+def share(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond]) -> dict[str, BytesPerSecond | None]:
+    """A rate for each; None: no cap applies, or none can be set. 0: it does not fit now."""
+    limits = _left_by_held(senders, caps)
+    flows = {
+        key: replace(sender.flow, route=tuple(_one_way(link) for link in sender.flow.route))
+        for key, sender in senders.items()
+        if sender.cappable and sender.held is None
+    }
+    held = {key: sender.held for key, sender in senders.items() if key not in flows}
+    return {**share_links(flows, limits), **held}
+
+
+def squeezed(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], candidate: str) -> str | None:
+    """Why the candidate should wait for its links rather than share them; None: it may start."""
+    sender = senders[candidate]
+    narrow = {link for link in sender.flow.route if link.link in caps}
+    others = {key: s for key, s in senders.items() if key != candidate and narrow.intersection(s.flow.route)}
+    if not sender.cappable and others:
+        return "its rate cannot be limited, and others use its links"
+    rates = share(senders, caps)
+    floors = {key: _floor(other, caps) for key, other in others.items() if other.held is None}
+    floors[candidate] = max(_floor(sender, caps), sender.planned * PLANNED_SHARE) if others else sender.flow.unit
+    for key, floor in floors.items():
+        rate = rates[key]
+        if rate is not None and rate < min(floor, senders[key].flow.ceiling):
+            links = ", ".join(sorted(link.link for link in narrow))
+            return f"{links}: others use it" if others else f"{links}: its cap leaves no room for this migration"
+    return None
+
+
+def _floor(sender: Sender, caps: Mapping[str, BytesPerSecond]) -> float:
+    """The rate below which the migration would not converge, if alone it would."""
+    least = sender.dirty_rate * HEADROOM
+    alone = share_links({0: sender.flow}, caps)[0]
+    return max(least if alone is None or alone >= least else 0.0, sender.flow.unit)
+
+
+def _left_by_held(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond]) -> dict[str, BytesPerSecond]:
+    """What is left of each direction of each link by those that cannot be told a rate."""
+    links = {link for sender in senders.values() for link in sender.flow.route if link.link in caps}
+    limits = {_one_way(link).link: float(caps[link.link]) for link in links}
+    for sender in senders.values():
+        if sender.cappable and sender.held is None:
+            continue
+        flow = sender.flow
+        if sender.held is None:
+            takes = UNLIMITED
+        else:
+            switchover = sender.held * flow.max_downtime + flow.burst
+            takes = (sender.held * (1 + WIRE_OVERHEAD)) + switchover * (1 + WIRE_OVERHEAD) / BURST_WINDOW
+        for link in links.intersection(flow.route):
+            name = _one_way(link).link
+            limits[name] = max(limits[name] - takes, 0.0)
+    return {name: BytesPerSecond(limit) for name, limit in limits.items()}
+
+
+def _one_way(link: DirectedLink) -> DirectedLink:
+    """Each direction under a name of its own: what a held migration takes leaves the other direction alone."""
+    return DirectedLink(f"{link.link}\0{link.start}", link.start)

@@ -1,0 +1,129 @@
+"""What is true of a step, from what its two hosts say: before it starts, and after it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rebalancer.cluster import DomainState
+from rebalancer.execution.hosts import Finding
+from rebalancer.execution.outcome import Outcome, Place
+from rebalancer.plan.model import Step
+
+__all__ = ["Verdict", "judge", "obstacle", "whereabouts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``certain``: asking again will not change it. What is not certain stands when there is no more time to ask."""
+
+    outcome: Outcome
+    reason: str = ""
+    place: Place | None = None
+    certain: bool = False
+    freed: bool = False
+    """Nothing of the domain is left on the destination of a step that failed."""
+
+
+def obstacle(step: Step, expected: DomainState, source: Finding, destination: Finding) -> str | None:
+    """Why the step must not start, the world being other than planned; None: nothing is in its way."""
+    if not source.answered or not destination.answered:
+        return source.error or destination.error
+    here, there = source.sighting, destination.sighting
+    if here is None:
+        found = f"; it is on {step.destination} now" if destination.active else ""
+        return f"'{step.domain}' is not on {step.source} any more{found}"
+    checks = {
+        f"'{step.domain}' is called '{here.name}' on {step.source} now": here.name != step.domain,
+        f"'{step.domain}' is being migrated by somebody else": here.migrating,
+        f"'{step.domain}' was {expected} and is {here.state} now": here.state is not expected,
+        f"'{step.domain}' is active on {step.destination} already": destination.active is not None,
+        f"{step.destination} has another definition of '{step.domain}', called '{there.name if there else ''}'": (
+            there is not None and there.name != step.name_after
+        ),
+    }
+    return next((text for text, wrong in checks.items() if wrong), None)
+
+
+def whereabouts(source: Finding, destination: Finding, before: Place | None) -> Place | None:
+    """Where a domain that was not moved is; ``before``: where it was last known to be."""
+    for finding in (source, destination):
+        if finding.active is not None:
+            return Place(host=finding.host, name=finding.active.name)
+    return before if not source.answered else None
+
+
+def judge(step: Step, expected: DomainState, source: Finding, destination: Finding, *, reported: bool) -> Verdict:
+    """``expected``: the domain's state before the step. ``reported``: the driver says that the domain moved."""
+    if not destination.answered:
+        return _without_destination(step, expected, source, destination, reported=reported)
+    if destination.active is None:
+        return _not_arrived(step, expected, source)
+    there = destination.active
+    if there.migrating or there.name != step.name_after or there.state is not expected:
+        return _half_arrived(step, source, destination)
+    return _arrived(step, expected, source)
+
+
+def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
+    place = Place(host=step.destination, name=step.name_after)
+    if source.answered and source.active is None:
+        return Verdict(outcome=Outcome.DONE, place=place, certain=True)
+    if source.active is not None:
+        both = f"active on both {step.source} and {step.destination}"
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{both}: find out which is right and stop the other")
+    if expected is DomainState.RUNNING:
+        # A hypervisor lets the copy run only when the original has stopped for good.
+        reason = f"{step.source} could not be asked ({source.error})"
+        return Verdict(outcome=Outcome.DONE, place=place, reason=reason)
+    return Verdict(outcome=Outcome.UNKNOWN, reason=_silent(source))
+
+
+def _not_arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
+    if not source.answered:
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"not on {step.destination}, and {_silent(source)}")
+    here = source.sighting
+    if here is None:
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"neither {step.source} nor {step.destination} knows it")
+    if here.migrating:
+        return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
+    place = Place(host=step.source, name=here.name)
+    as_before = here.state is expected
+    reason = "" if as_before else f"it is {here.state} on {step.source}"
+    return Verdict(outcome=Outcome.FAILED, reason=reason, place=place, certain=as_before, freed=True)
+
+
+def _half_arrived(step: Step, source: Finding, destination: Finding) -> Verdict:
+    there = destination.active
+    seen = f"on {step.destination} it is {there.state} as '{there.name}'" if there else ""
+    if not source.answered:
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{seen}, and {_silent(source)}")
+    here = source.active
+    if here is None:
+        place = Place(host=step.destination, name=there.name) if there and not there.migrating else None
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, but {seen}", place=place)
+    if here.migrating or (there and there.migrating):
+        return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
+    reason = f"it is {here.state} on {step.source}, and a copy is left: {seen}"
+    return Verdict(outcome=Outcome.FAILED, reason=reason, place=Place(host=step.source, name=here.name))
+
+
+def _without_destination(
+    step: Step, expected: DomainState, source: Finding, destination: Finding, *, reported: bool
+) -> Verdict:
+    if not source.answered:
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{_silent(source)}, {_silent(destination)}")
+    here = source.active
+    if here is None:
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, and {_silent(destination)}")
+    if here.migrating:
+        return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
+    return Verdict(
+        outcome=Outcome.FAILED,
+        reason=_silent(destination),
+        place=Place(host=step.source, name=here.name),
+        certain=here.state is expected and not reported,
+    )
+
+
+def _silent(finding: Finding) -> str:
+    return f"{finding.host} could not be asked ({finding.error})"

@@ -1,0 +1,103 @@
+"""Looking after one running migration: its progress, its deadline, its end, and whether the end is true."""
+
+from __future__ import annotations
+
+from rebalancer.drivers import Clock, Migration
+from rebalancer.errors import RebalancerError
+from rebalancer.execution.hosts import Hosts, ask, guarded
+from rebalancer.execution.record import Record
+from rebalancer.execution.running import Running
+from rebalancer.execution.verdict import Verdict, judge
+
+__all__ = ["Watch"]
+
+BLIND_INTERVAL = 5.0
+"""Seconds between attempts to see a migration whose host does not answer: each may take as long as a timeout."""
+VERIFY_INTERVAL = 1.0
+
+
+class Watch:
+    def __init__(self, hosts: Hosts, clock: Clock, record: Record) -> None:
+        self._hosts = hosts
+        self._clock = clock
+        self._record = record
+
+    def look(self, running: Running) -> Verdict | None:
+        """What became of it, once that is known. Does not wait, and raises nothing."""
+        if self._clock.now() < running.look_at:
+            return None
+        if running.watched:
+            self._follow(running)
+        return None if running.watched else self._verify(running)
+
+    def cancel(self, running: Running) -> None:
+        if running.watched:
+            try:
+                running.cancel(self._clock.now())
+                self._record.event("cancel", running.step)
+            except RebalancerError as error:
+                self._record.event("cancel failed", running.step, error=str(error))
+
+    def _follow(self, running: Running) -> None:
+        step, migration, now = running.step, running.migration, self._clock.now()
+        if migration is None:
+            running.end(now, running.failure)
+            return
+        try:
+            if guarded(step.source, migration.done):
+                running.over = True
+                self._collect(running, migration)
+                return
+            progress = guarded(step.source, migration.progress)
+        except RebalancerError as error:
+            self._out_of_sight(running, error)
+        else:
+            running.blind = False
+            self._record.progress(step, progress, running.rate)
+        if now >= running.deadline:
+            self._escalate(running)
+
+    def _collect(self, running: Running, migration: Migration) -> None:
+        try:
+            reported = guarded(running.step.source, migration.result)
+        except RebalancerError as error:
+            running.end(self._clock.now(), str(error))
+        else:
+            running.end(self._clock.now(), reported=reported)
+
+    def _out_of_sight(self, running: Running, error: RebalancerError) -> None:
+        if not running.blind:
+            self._record.event("out of sight", running.step, error=str(error))
+        running.blind = True
+        running.look_at = self._clock.now() + BLIND_INTERVAL
+
+    def _escalate(self, running: Running) -> None:
+        """The next rung of the ladder that can be taken; after the last the hosts are asked where the domain is."""
+        now = self._clock.now()
+        while True:
+            try:
+                taken = running.climb(now)
+            except RebalancerError as error:
+                self._record.event("not converging", running.step, error=str(error))
+                if not running.ladder:
+                    return
+                continue
+            if taken is None:
+                running.end(now, "it did not end in time, even after being cancelled")
+            else:
+                self._record.event("not converging", running.step, taken=taken)
+            return
+
+    def _verify(self, running: Running) -> Verdict | None:
+        step, now = running.step, self._clock.now()
+        verdict = judge(
+            step,
+            running.expected,
+            ask(self._hosts, step.source, step.uuid),
+            ask(self._hosts, step.destination, step.uuid),
+            reported=running.reported is not None,
+        )
+        if verdict.certain or running.verify_until is None or now >= running.verify_until:
+            return verdict
+        running.look_at = now + VERIFY_INTERVAL
+        return None

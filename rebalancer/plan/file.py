@@ -1,0 +1,303 @@
+"""The plan file: JSON to review, diff, sign off and apply later. All numbers in base units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from rebalancer.cluster.snapshot import dump_snapshot, parse_snapshot
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.documents import Document, Model, header, parse_document, validate
+from rebalancer.errors import InvalidInput, Problem
+from rebalancer.placement.explain import Breach
+from rebalancer.plan.model import Guards, Plan, Prediction, Reason, Score, Step, Unplaced
+from rebalancer.policy.model import MigrationSettings, Rung
+
+__all__ = ["dump_plan", "parse_plan"]
+
+
+class _Metadata(Model):
+    name: str = ""
+    created_at: str
+    cluster: str
+    policy: str
+    seed: int
+    version: str
+
+
+class _Score(Model):
+    total: float
+    parts: dict[str, float]
+
+
+class _Scores(Model):
+    before: _Score
+    after: _Score
+    bound: float = 0.0
+    gap: float = 0.0
+
+
+class _Violation(Model):
+    rule: str
+    amount: float
+    text: str
+
+
+class _Violations(Model):
+    before: tuple[_Violation, ...] = ()
+    after: tuple[_Violation, ...] = ()
+
+
+class _Reason(Model):
+    rule: str
+    before: float = 0.0
+    after: float = 0.0
+    text: str = ""
+
+
+class _Prediction(Model):
+    start: float
+    duration: float
+    downtime: float
+    bytes: int
+    converges: bool = True
+
+
+class _Options(Model):
+    per_host: int = Field(ge=1)
+    total: int = Field(ge=1)
+    bandwidth: float | None = None
+    max_downtime: float = Field(gt=0)
+    timeout: float | None = None
+    when_not_converging: tuple[Rung, ...] = ()
+    transport: str | None = None
+
+
+class _Step(Model):
+    id: str
+    action: Literal["migrate"] = "migrate"
+    domain: str
+    uuid: str
+    source: str
+    destination: str
+    new_name: str | None = None
+    live: bool
+    links: tuple[str, ...] = ()
+    bandwidth: float | None = Field(default=None, gt=0)
+    after: tuple[str, ...] = ()
+    uses: dict[str, float] = Field(default_factory=dict)
+    options: _Options
+    predicted: _Prediction
+    why: tuple[_Reason, ...] = ()
+
+
+class _Unplaced(Model):
+    domain: str
+    uuid: str
+    host: str
+    reasons: dict[str, str] = Field(default_factory=dict)
+
+
+class _Makespan(Model):
+    predicted: float = 0.0
+    bound: float = 0.0
+
+
+class _Guards(Model):
+    links: dict[str, float] = Field(default_factory=dict)
+    hosts: dict[str, dict[str, float]] = Field(default_factory=dict)
+
+
+class _PlanFile(Model):
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    metadata: _Metadata
+    score: _Scores
+    violations: _Violations = _Violations()
+    placement: dict[str, str] = Field(default_factory=dict)
+    steps: tuple[_Step, ...] = ()
+    makespan: _Makespan = _Makespan()
+    unplaced: tuple[_Unplaced, ...] = ()
+    notes: tuple[str, ...] = ()
+    guards: _Guards = _Guards()
+    snapshot: dict[str, object]
+
+
+def dump_plan(plan: Plan) -> str:
+    """Equal plans give equal text, byte for byte."""
+    data = {
+        "apiVersion": "rebalancer/v1",
+        "kind": "Plan",
+        "metadata": {
+            "name": plan.snapshot.name,
+            "created_at": plan.created_at,
+            "cluster": plan.fingerprint,
+            "policy": plan.policy,
+            "seed": plan.seed,
+            "version": plan.version,
+        },
+        "score": {
+            "before": {"total": plan.before.total, "parts": dict(plan.before.parts)},
+            "after": {"total": plan.after.total, "parts": dict(plan.after.parts)},
+            "bound": plan.bound,
+            "gap": plan.gap,
+        },
+        "violations": {
+            "before": [_breach(breach) for breach in plan.violations_before],
+            "after": [_breach(breach) for breach in plan.violations_after],
+        },
+        "placement": dict(plan.placement),
+        "steps": [_step(step) for step in plan.steps],
+        "makespan": {"predicted": plan.makespan, "bound": plan.makespan_bound},
+        "unplaced": [
+            {"domain": each.domain, "uuid": each.uuid, "host": each.host, "reasons": dict(each.reasons)}
+            for each in plan.unplaced
+        ],
+        "notes": list(plan.notes),
+        "guards": {
+            "links": dict(plan.guards.links),
+            "hosts": {resource: dict(limits) for resource, limits in plan.guards.hosts.items()},
+        },
+        "snapshot": json.loads(dump_snapshot(plan.snapshot)),
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _breach(breach: Breach) -> Mapping[str, object]:
+    return {"rule": breach.rule, "amount": breach.amount, "text": breach.text}
+
+
+def _step(step: Step) -> Mapping[str, object]:
+    settings, predicted = step.settings, step.predicted
+    return {
+        "id": step.id,
+        "action": step.action,
+        "domain": step.domain,
+        "uuid": step.uuid,
+        "source": step.source,
+        "destination": step.destination,
+        "new_name": step.new_name,
+        "live": settings.live,
+        "links": list(step.links),
+        "bandwidth": step.bandwidth,
+        "after": list(step.after),
+        "uses": dict(step.uses),
+        "options": {
+            "per_host": settings.per_host,
+            "total": settings.total,
+            "bandwidth": settings.bandwidth,
+            "max_downtime": settings.max_downtime,
+            "timeout": settings.timeout,
+            "when_not_converging": [rung.value for rung in settings.when_not_converging],
+            "transport": settings.transport,
+        },
+        "predicted": {
+            "start": predicted.start,
+            "duration": predicted.duration,
+            "downtime": predicted.downtime,
+            "bytes": predicted.bytes,
+            "converges": predicted.converges,
+        },
+        "why": [
+            {"rule": reason.rule, "before": reason.before, "after": reason.after, "text": reason.text}
+            for reason in step.why
+        ],
+    }
+
+
+def parse_plan(text: str, file: str) -> Plan:
+    """A plan from its file's text; raises :class:`~rebalancer.errors.InvalidInput` with positions."""
+    document = parse_document(text, file)
+    header(document, "Plan")
+    found = validate(document, _PlanFile)
+    snapshot = parse_snapshot(json.dumps(found.snapshot), file)
+    _check(document, found, {host.name for host in snapshot.hosts}, {link.name for link in snapshot.links})
+    return Plan(
+        snapshot=snapshot,
+        fingerprint=found.metadata.cluster,
+        policy=found.metadata.policy,
+        seed=found.metadata.seed,
+        created_at=found.metadata.created_at,
+        version=found.metadata.version,
+        steps=tuple(_to_step(step) for step in found.steps),
+        placement=found.placement,
+        before=Score(total=found.score.before.total, parts=found.score.before.parts),
+        after=Score(total=found.score.after.total, parts=found.score.after.parts),
+        bound=found.score.bound,
+        violations_before=tuple(Breach(rule=v.rule, amount=v.amount, text=v.text) for v in found.violations.before),
+        violations_after=tuple(Breach(rule=v.rule, amount=v.amount, text=v.text) for v in found.violations.after),
+        unplaced=tuple(Unplaced(domain=u.domain, uuid=u.uuid, host=u.host, reasons=u.reasons) for u in found.unplaced),
+        notes=found.notes,
+        makespan_bound=Seconds(found.makespan.bound),
+        guards=Guards(
+            links={name: BytesPerSecond(rate) for name, rate in found.guards.links.items()},
+            ends={link.name: link.connects for link in snapshot.links},
+            hosts=found.guards.hosts,
+        ),
+    )
+
+
+def _to_step(step: _Step) -> Step:
+    options = step.options
+    return Step(
+        id=step.id,
+        action=step.action,
+        domain=step.domain,
+        uuid=step.uuid,
+        source=step.source,
+        destination=step.destination,
+        new_name=step.new_name,
+        links=step.links,
+        bandwidth=None if step.bandwidth is None else BytesPerSecond(step.bandwidth),
+        after=step.after,
+        uses=step.uses,
+        settings=MigrationSettings(
+            live=step.live,
+            per_host=options.per_host,
+            total=options.total,
+            bandwidth=None if options.bandwidth is None else BytesPerSecond(options.bandwidth),
+            max_downtime=Seconds(options.max_downtime),
+            timeout=None if options.timeout is None else Seconds(options.timeout),
+            when_not_converging=options.when_not_converging,
+            transport=options.transport,
+        ),
+        predicted=Prediction(
+            start=Seconds(step.predicted.start),
+            duration=Seconds(step.predicted.duration),
+            downtime=Seconds(step.predicted.downtime),
+            bytes=Bytes(step.predicted.bytes),
+            converges=step.predicted.converges,
+        ),
+        why=tuple(Reason(rule=r.rule, before=r.before, after=r.after, text=r.text) for r in step.why),
+    )
+
+
+def _check(document: Document, plan: _PlanFile, hosts: set[str], links: set[str]) -> None:
+    """What the types cannot say: references lead somewhere, and steps only wait for earlier ones."""
+    problems: list[Problem] = []
+    known: set[str] = set()
+    for index, step in enumerate(plan.steps):
+        at = ("steps", index)
+        for key, name in (("source", step.source), ("destination", step.destination)):
+            if name not in hosts:
+                problems.append(
+                    Problem(f"there is no host '{name}' in the plan's snapshot", document.position([*at, key]))
+                )
+        problems += [
+            Problem(f"there is no link '{name}' in the plan's snapshot", document.position([*at, "links", i]))
+            for i, name in enumerate(step.links)
+            if name not in links
+        ]
+        problems += [
+            Problem(f"'{name}' is not the id of an earlier step", document.position([*at, "after", i]))
+            for i, name in enumerate(step.after)
+            if name not in known
+        ]
+        if step.id in known:
+            problems.append(Problem(f"the id '{step.id}' is there twice", document.position([*at, "id"])))
+        known.add(step.id)
+    if problems:
+        raise InvalidInput(problems)

@@ -1,0 +1,275 @@
+"""From a cluster and a policy to a plan: compile, search, order; and back to the search with what cannot be ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rebalancer import __version__
+from rebalancer.cluster import Cluster, Domain, Network
+from rebalancer.cluster.snapshot import fingerprint
+from rebalancer.cluster.units import BytesPerSecond, format_rate
+from rebalancer.placement import Problem, State, Term, search
+from rebalancer.placement.bounds import score_bound
+from rebalancer.placement.explain import breaches, refusals
+from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
+from rebalancer.plan.bounds import makespan_bound
+from rebalancer.plan.migration_model import ASSUMED_STREAM_RATE, forecast
+from rebalancer.plan.model import Guards, Plan, Reason, Score, Step, Unplaced
+from rebalancer.plan.rates import share_links
+from rebalancer.plan.schedule import Moves, StuckMovesError, flow_of, schedule
+from rebalancer.policy.compile import compile_problem
+from rebalancer.policy.model import Policy, Rung
+
+__all__ = ["assess", "make_plan"]
+
+_MOST_ROUNDS = 12
+_MOST_DESTINATIONS_TRIED = 3
+
+
+def make_plan(
+    cluster: Cluster,
+    policy: Policy,
+    *,
+    seed: int = 0,
+    effort: int = 5,
+    created_at: str = "",
+    stop: Callable[[], bool] = lambda: False,
+) -> Plan:
+    """The plan for a cluster under a policy; the same input, seed and effort give the same plan.
+
+    Raises :class:`~rebalancer.errors.Unsupported` where the policy asks of a host what it cannot do. What cannot be
+    placed or reached is in the plan, with reasons; it never makes the rest fail.
+    """
+    planning = _Planning(cluster, policy)
+    placement, steps = planning.decide(seed, effort, stop)
+    return planning.describe(placement, steps, seed, created_at)
+
+
+def assess(cluster: Cluster, policy: Policy) -> Plan:
+    """The plan that moves nothing: score and violations of what is there now."""
+    planning = _Planning(cluster, policy)
+    return planning.describe(planning.problem.start, (), 0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A destination that a domain cannot be brought to, and why."""
+
+    domain: int
+    host: int
+    reason: str
+
+
+class _Planning:
+    def __init__(self, cluster: Cluster, policy: Policy) -> None:
+        compiled = compile_problem(policy, cluster)
+        self.cluster = cluster
+        self.policy = policy
+        self.compiled: Problem = compiled.problem
+        self.problem: Problem = compiled.problem
+        self.domains: tuple[Domain, ...] = compiled.view.domains
+        self.settings = compiled.settings
+        self.caps = compiled.link_caps
+        self.network = Network(cluster.links)
+        self.notes: list[str] = []
+        self.cuts: list[_Cut] = []
+
+    def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, tuple[Step, ...]]:
+        for _ in range(_MOST_ROUNDS):
+            found = search(self.problem, seed=seed, effort=effort, stop=stop)
+            if not found.complete and not self.notes:
+                self.notes.append("the search was stopped early; this is the best placement until then")
+            if not self._is_worth_it(found.host):
+                break
+            cuts = self._not_converging(found.host)
+            if not cuts:
+                try:
+                    return found.host, schedule(self._moves(found.host))
+                except StuckMovesError as error:
+                    cuts = [_Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
+            self._add(cuts)
+        return self.problem.start.copy(), ()
+
+    def _moves(self, placement: IntArray) -> Moves:
+        return Moves(
+            cluster=self.cluster,
+            problem=self.problem,
+            domains=self.domains,
+            placement=placement,
+            settings=self.settings,
+            names=self.policy.names,
+            caps=self.caps,
+        )
+
+    def _is_worth_it(self, placement: IntArray) -> bool:
+        if (placement == self.problem.start).all():
+            return False
+        before, after = State(self.problem).costs(), State(self.problem, placement).costs()
+        if after[1] < before[1] - 1e-9:
+            return True
+        gain, least = float(before[2:].sum() - after[2:].sum()), self.policy.limits.min_gain
+        if gain < least * float(before[2:].sum()):
+            share = 100 * gain / float(before[2:].sum())
+            self.notes.append(f"the best placement found betters the score by {share:.1f}%, less than min_gain")
+            return False
+        return True
+
+    def _not_converging(self, placement: IntArray) -> list[_Cut]:
+        """Moves that would never end, with nothing in the policy's ladder but to give up."""
+        cuts: list[_Cut] = []
+        moves = self._moves(placement)
+        for d in (int(d) for d in np.flatnonzero(placement != self.problem.start)):
+            settings, traits = self.settings[d], self.domains[d].migration
+            source, destination = (self.problem.hosts[h[d]] for h in (self.problem.start, placement))
+            route = self.network.route(source, destination)
+            unit = self.cluster.host_by_name[source].migration.bandwidth_unit
+            rate = share_links({0: flow_of(moves, d, route, unit)}, self.caps)[0]
+            rate = ASSUMED_STREAM_RATE if rate is None else max(rate, BytesPerSecond(1.0))
+            if set(settings.when_not_converging) - {Rung.CANCEL} or not settings.live:
+                continue
+            if not forecast(traits, rate, settings.max_downtime).converges:
+                cuts.append(
+                    _Cut(
+                        d,
+                        int(placement[d]),
+                        f"would never converge: it dirties {format_rate(traits.dirty_rate or 0.0)} and can be sent at "
+                        f"{format_rate(rate)}; allow auto_converge or post_copy, or a higher cap",
+                    )
+                )
+        return cuts
+
+    def _add(self, cuts: list[_Cut]) -> None:
+        """Forbids destinations that cannot be reached; after a few for one domain, all of them."""
+        self.cuts += cuts
+        masks = np.ones((len(self.domains), len(self.problem.hosts)), dtype=np.bool_)
+        reasons: dict[tuple[int, int], str] = {}
+        for cut in self.cuts:
+            tried = sum(other.domain == cut.domain for other in self.cuts)
+            hosts = [cut.host] if tried < _MOST_DESTINATIONS_TRIED else range(len(self.problem.hosts))
+            for host in hosts:
+                if host != self.problem.start[cut.domain]:
+                    masks[cut.domain, host] = False
+                    reasons.setdefault((cut.domain, host), cut.reason)
+        rows = sorted({cut.domain for cut in self.cuts})
+        mask = np.full(len(self.domains), -1, dtype=np.int64)
+        mask[rows] = np.arange(len(rows))
+        primitive = AllowedHosts(
+            masks=masks[rows],
+            mask=mask,
+            reasons={(rows.index(domain), host): text for (domain, host), text in reasons.items()},
+        )
+        self.problem = replace(
+            self.compiled, terms=(*self.compiled.terms, Term(name="reachable", primitive=primitive, continuous=False))
+        )
+
+    def describe(self, placement: IntArray, steps: tuple[Step, ...], seed: int, created_at: str) -> Plan:
+        before, after = State(self.problem), State(self.problem, placement)
+        moved = np.flatnonzero(placement != self.problem.start)
+        for cut in self.cuts:
+            if placement[cut.domain] == self.problem.start[cut.domain]:
+                name, host = self.domains[cut.domain].name, self.problem.hosts[cut.host]
+                self.notes.append(f"'{name}' cannot be brought to {host}: {cut.reason}")
+        return Plan(
+            snapshot=self.cluster,
+            fingerprint=fingerprint(self.cluster),
+            policy=self.policy.digest,
+            seed=seed,
+            created_at=created_at,
+            version=__version__,
+            steps=self._explained(steps, after),
+            placement={self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved},
+            before=_score(before, self.problem),
+            after=_score(after, self.problem),
+            bound=score_bound(self.problem),
+            violations_before=breaches(self.problem, self.problem.start, self._name),
+            violations_after=breaches(self.problem, placement, self._name),
+            unplaced=self._unplaced(placement),
+            notes=tuple(dict.fromkeys(self.notes)),
+            makespan_bound=makespan_bound(
+                steps, self.network, self.caps, {d.uuid: d.migration.memory for d in self.domains}
+            ),
+            guards=self._guards(),
+        )
+
+    def _name(self, domain: int) -> str:
+        return self.domains[domain].name
+
+    def _explained(self, steps: tuple[Step, ...], after: State) -> tuple[Step, ...]:
+        """The steps, each with what it is good for."""
+        index = {uuid: d for d, uuid in enumerate(self.problem.domains)}
+        last = {step.uuid: step.id for step in steps}
+        explained: list[Step] = []
+        for step in steps:
+            domain = index[step.uuid]
+            if last[step.uuid] != step.id:
+                why: tuple[Reason, ...] = (
+                    Reason(rule="order", before=0.0, after=0.0, text="steps aside to make room"),
+                )
+            elif after.placement[domain] == self.problem.start[domain]:
+                why = (Reason(rule="order", before=0.0, after=0.0, text="returns after it stepped aside"),)
+            else:
+                why = _reasons(after, domain)
+            explained.append(replace(step, why=why))
+        return tuple(explained)
+
+    def _unplaced(self, placement: IntArray) -> tuple[Unplaced, ...]:
+        """Domains that stand where they must not and could not be brought elsewhere."""
+        found: list[Unplaced] = []
+        for d, domain in enumerate(self.domains):
+            host = int(placement[d])
+            if any(_forbids(term, d, host) for term in self.problem.terms):
+                found.append(
+                    Unplaced(
+                        domain=domain.name,
+                        uuid=domain.uuid,
+                        host=self.problem.hosts[host],
+                        reasons=refusals(self.problem, placement, d),
+                    )
+                )
+        return tuple(found)
+
+    def _guards(self) -> Guards:
+        limits: dict[str, Mapping[str, float]] = {}
+        for term in self.compiled.terms:
+            if term.hard and isinstance(term.primitive, Capacity):
+                known = limits.get(term.primitive.resource, {})
+                limits[term.primitive.resource] = {
+                    host: min(float(limit), known.get(host, float("inf")))
+                    for host, limit in zip(self.problem.hosts, term.primitive.limit, strict=True)
+                    if np.isfinite(limit)
+                }
+        return Guards(
+            links=self.caps,
+            ends={link.name: link.connects for link in self.cluster.links},
+            hosts=limits,
+        )
+
+
+def _score(state: State, problem: Problem) -> Score:
+    soft = {term.name for term in problem.terms if not term.hard}
+    parts = {name: cost for name, cost in state.parts().items() if name in soft}
+    return Score(total=sum(parts.values()), parts=parts)
+
+
+def _forbids(term: Term, domain: int, host: int) -> bool:
+    match term.primitive:
+        case AllowedHosts() as allowed if term.hard and allowed.mask[domain] >= 0:
+            return not allowed.masks[allowed.mask[domain], host]
+        case _:
+            return False
+
+
+def _reasons(state: State, domain: int) -> tuple[Reason, ...]:
+    """What would be worse if this domain alone had stayed, the most important first."""
+    here, home = int(state.placement[domain]), int(state.start[domain])
+    now = state.parts()
+    state.apply(domain, home)
+    stayed = state.parts()
+    state.apply(domain, here)
+    tiers = {term.name: term.tier for term in state.problem.terms}
+    worse = [name for name in now if stayed[name] > now[name] + 1e-9]
+    worse.sort(key=lambda name: (tiers[name], now[name] - stayed[name]))
+    return tuple(Reason(rule=name, before=stayed[name], after=now[name]) for name in worse)

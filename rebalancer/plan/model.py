@@ -1,0 +1,153 @@
+"""A plan: steps, in which order, at which rate, under which name, and what the planner expects of them.
+
+A plan is complete: the executor carries it out without policy or planner. It may be saved, reviewed and applied later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import networkx as nx
+
+from rebalancer.cluster import Cluster
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.placement.explain import Breach
+from rebalancer.policy.model import MigrationSettings
+
+__all__ = ["Guards", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """When a step starts (seconds after the run's start), and what it takes."""
+
+    start: Seconds
+    duration: Seconds
+    downtime: Seconds
+    bytes: Bytes
+    converges: bool = True
+
+    @property
+    def end(self) -> Seconds:
+        return Seconds(self.start + self.duration)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A rule or goal that a step betters (or, for a step in between, serves): its cost without and with the move."""
+
+    rule: str
+    before: float
+    after: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One migration. ``after``: ids of the steps that must have succeeded before this one may start."""
+
+    id: str
+    domain: str
+    """The name that the domain has on the source when the step starts."""
+    uuid: str
+    source: str
+    destination: str
+    new_name: str | None = None
+    links: tuple[str, ...] = ()
+    bandwidth: BytesPerSecond | None = None
+    """The rate it is started with; the executor shares links anew as others start and end."""
+    after: tuple[str, ...] = ()
+    uses: Mapping[str, float] = field(default_factory=dict)
+    """What it takes of the destination, from its start on, and of the source, to its end."""
+    settings: MigrationSettings = field(default_factory=MigrationSettings)
+    predicted: Prediction
+    why: tuple[Reason, ...] = ()
+    action: str = "migrate"
+
+    @property
+    def name_after(self) -> str:
+        return self.new_name or self.domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The cost of a placement by tier (tier 0: hard rules) and by rule or goal, weighted."""
+
+    total: float
+    """Of the soft tiers together."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplaced:
+    """A domain that should move and cannot, and why: the reason for each host that was refused."""
+
+    domain: str
+    uuid: str
+    host: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What must hold at every moment of the run; the executor checks it again before each start.
+
+    ``links``: the cap of each link, in each direction, bytes per second; ``ends``: what each link connects;
+    ``hosts``: resource → host → limit.
+    """
+
+    links: Mapping[str, BytesPerSecond] = field(default_factory=dict)
+    ends: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that a run needs, and all that a reader needs to judge it. Times in seconds from the start of the run."""
+
+    snapshot: Cluster
+    """The cluster it was made for."""
+    fingerprint: str
+    """Of what it relies on in that cluster."""
+    policy: str
+    """The digest of the policy."""
+    seed: int
+    created_at: str
+    version: str
+    steps: tuple[Step, ...] = ()
+    placement: Mapping[str, str] = field(default_factory=dict)
+    """UUID → host, of every domain that moves."""
+    before: Score
+    after: Score
+    bound: float = 0.0
+    """No placement has a lower score."""
+    violations_before: tuple[Breach, ...] = ()
+    violations_after: tuple[Breach, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
+    notes: tuple[str, ...] = ()
+    makespan_bound: Seconds = Seconds(0.0)
+    """No order of these steps takes less."""
+    guards: Guards = field(default_factory=Guards)
+
+    @cached_property
+    def makespan(self) -> Seconds:
+        return Seconds(max((step.predicted.end for step in self.steps), default=0.0))
+
+    @cached_property
+    def gap(self) -> float:
+        """At most this share of the score could still be gained (0: proved optimal)."""
+        return (self.after.total - self.bound) / self.after.total if self.after.total > 0 else 0.0
+
+    @cached_property
+    def step_by_id(self) -> Mapping[str, Step]:
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def graph(self) -> nx.DiGraph[str]:
+        """Steps by id; an edge leads from a step to each that waits for it."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(step.id for step in self.steps)
+        graph.add_edges_from((before, step.id) for step in self.steps for before in step.after)
+        return graph

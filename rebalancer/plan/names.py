@@ -1,0 +1,52 @@
+"""New names for domains whose own is taken where they go."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable
+
+from rebalancer.errors import PlanImpossible
+
+__all__ = ["FIELDS", "check_template", "new_name"]
+
+FIELDS = ("name", "source", "destination", "uuid", "short_uuid", "n")
+
+_MOST_NUMBERS = 10_000
+
+
+def check_template(template: str) -> str:
+    """The template, if it is one; raises ValueError with what to write instead."""
+    try:
+        parsed = [part for part in string.Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"{template!r} is not a template ({error}); write e.g. '{{name}}-{{source}}'") from error
+    for _, field, form, conversion in parsed:
+        if field not in FIELDS:
+            raise ValueError(f"unknown field {{{field}}} in {template!r}; there are {', '.join(FIELDS)}")
+        if form or conversion:
+            raise ValueError(f"{{{field}}} in {template!r} takes no format; write {{{field}}} alone")
+    if not {"source", "uuid", "short_uuid", "n"} & {part[1] for part in parsed}:
+        raise ValueError(f"{template!r} gives two domains one name; add {{source}}, {{short_uuid}} or {{n}}")
+    return template
+
+
+def new_name(
+    template: str, *, name: str, source: str, destination: str, uuid: str, is_free: Callable[[str], bool]
+) -> str:
+    """The first name that the template gives and that is free; a number is appended where it has no ``{n}``.
+
+    What no hypervisor takes in a name (``/`` and control characters) is replaced by ``-``.
+    """
+    numbered = template if "{n}" in template else template + "-{n}"
+    candidates = [template] if "{n}" not in template else []
+    for number in range(2 if candidates else 1, _MOST_NUMBERS):
+        for pattern in [*candidates, numbered]:
+            rendered = pattern.format(
+                name=name, source=source, destination=destination, uuid=uuid, short_uuid=uuid[:8], n=number
+            )
+            valid = re.sub(r"[/\x00-\x1f\x7f]", "-", rendered)
+            if is_free(valid):
+                return valid
+        candidates = []
+    raise PlanImpossible(f"no name that {template!r} gives for '{name}' is free on {destination}")

@@ -1,0 +1,53 @@
+"""What is allowed and what is good: policy files, checked and compiled.
+
+In: the text of policy files, and a :class:`~rebalancer.cluster.Cluster`. Out: a :class:`Policy`, and the
+:class:`~rebalancer.placement.problem.Problem` that it makes of the cluster::
+
+    policy = load_policies(["balance", "./site.yaml"], read)
+    errors, warnings = check_policy(policy, cluster)
+    compiled = compile_problem(policy, cluster)
+"""
+
+from rebalancer.policy.check import check_policy
+from rebalancer.policy.clause import Caution, During, Goal, Rule
+from rebalancer.policy.compile import Compiled, compile_problem
+from rebalancer.policy.library import policy_names, policy_text
+from rebalancer.policy.load import load_policies, parse_policy
+from rebalancer.policy.model import (
+    Clause,
+    Definition,
+    Limits,
+    LinkCap,
+    MigrationSettings,
+    Names,
+    OnClash,
+    Policy,
+    Rung,
+)
+from rebalancer.policy.schema import json_schema
+from rebalancer.policy.view import View
+
+__all__ = [
+    "Caution",
+    "Clause",
+    "Compiled",
+    "Definition",
+    "During",
+    "Goal",
+    "Limits",
+    "LinkCap",
+    "MigrationSettings",
+    "Names",
+    "OnClash",
+    "Policy",
+    "Rule",
+    "Rung",
+    "View",
+    "check_policy",
+    "compile_problem",
+    "json_schema",
+    "load_policies",
+    "parse_policy",
+    "policy_names",
+    "policy_text",
+]

@@ -1,0 +1,71 @@
+"""From a policy and a cluster to a placement problem: every rule and goal as terms over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from rebalancer.cluster import Cluster, Domain
+from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.placement.problem import Problem, Term
+from rebalancer.policy.builtin import BUILTIN
+from rebalancer.policy.capabilities import check_capabilities
+from rebalancer.policy.model import MigrationSettings, Policy
+from rebalancer.policy.view import View, rough_duration
+
+__all__ = ["Compiled", "compile_problem"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compiled:
+    """A policy applied to a cluster. Indices of hosts and domains are those of ``view`` everywhere."""
+
+    policy: Policy
+    view: View
+    problem: Problem
+
+    @cached_property
+    def settings(self) -> tuple[MigrationSettings, ...]:
+        """How each domain is migrated, in the order of ``view.domains``."""
+        return tuple(self.policy.migration_settings(domain) for domain in self.view.domains)
+
+    @cached_property
+    def link_caps(self) -> Mapping[str, BytesPerSecond]:
+        """What migrations together may take of each link, in each direction."""
+        return {link.name: self.policy.link_cap(link) for link in self.view.cluster.links}
+
+
+def compile_problem(
+    policy: Policy, cluster: Cluster, *, predict: Callable[[Domain], Seconds] = rough_duration
+) -> Compiled:
+    """The problem of placing the cluster's domains under the policy.
+
+    Raises Unsupported where the policy asks of a host what it cannot do, and InvalidInput where one of its
+    expressions fails. ``predict``: how long a domain's migration will take, for ``move_cost: {per_second: …}``.
+    """
+    check_capabilities(policy, cluster)
+    view = View(cluster, predict=predict)
+    problem = Problem(
+        hosts=tuple(host.name for host in view.hosts),
+        domains=tuple(domain.uuid for domain in view.domains),
+        start=view.start,
+        terms=tuple(_distinct(_terms(policy, view))),
+        max_moves=policy.limits.max_moves,
+    )
+    return Compiled(policy=policy, view=view, problem=problem)
+
+
+def _terms(policy: Policy, view: View) -> Iterator[Term]:
+    for builtin in BUILTIN:
+        yield from builtin(view, policy)
+    for clause in (*policy.rules, *policy.goals):
+        yield from clause.terms(view)
+
+
+def _distinct(terms: Iterable[Term]) -> Iterator[Term]:
+    """Terms are told apart by their names: a second ``capacity: memory`` becomes ``capacity: memory (2)``."""
+    seen: dict[str, int] = {}
+    for term in terms:
+        seen[term.name] = seen.get(term.name, 0) + 1
+        yield term if seen[term.name] == 1 else replace(term, name=f"{term.name} ({seen[term.name]})")

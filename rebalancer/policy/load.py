@@ -1,0 +1,147 @@
+"""From policy files to a policy: what they extend is read first, then everything is merged in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from rebalancer.cluster.text import shown
+from rebalancer.errors import InvalidInput, Position, RebalancerError
+from rebalancer.policy.clause import Goal, Rule
+from rebalancer.policy.file import Layer, parse_layer
+from rebalancer.policy.library import policy_text
+from rebalancer.policy.model import Clause, Limits, Names, OnClash, Policy
+
+__all__ = ["Resolve", "is_path", "load_policies", "merge", "parse_layers", "parse_policy"]
+
+Resolve: TypeAlias = Callable[[str, Position], tuple[str, str]]
+"""(what stands under ``extends``, where it stands) → (text, file); raises RebalancerError where there is none."""
+
+MAX_CHAIN = 32
+
+
+def parse_policy(text: str, file: str, *, resolve: Resolve) -> Policy:
+    """The policy of one file and of all that it extends; raises InvalidInput with everything that is wrong."""
+    return merge(parse_layers(text, file, resolve=resolve))
+
+
+def load_policies(specs: Sequence[str], read: Callable[[str], str]) -> Policy:
+    """Several policies as one, as ``-p balance -p ./site.yaml`` gives them: names of ready-made ones, or paths.
+
+    ``read``: the text of a user's file; raises RebalancerError where it cannot be read. Paths under ``extends`` are
+    relative to the file that they stand in.
+    """
+
+    def resolve(spec: str, position: Position) -> tuple[str, str]:
+        if not is_path(spec):
+            return policy_text(spec, position)
+        path = _beside(position.file, spec)
+        return read(path), path
+
+    layers: list[Layer] = []
+    names: list[str] = []
+    for spec in specs:
+        text, file = (read(spec), _beside("", spec)) if is_path(spec) else policy_text(spec)
+        found = parse_layers(text, file, resolve=resolve)
+        names.append(found[-1].name)
+        layers += found
+    return merge(layers, name=" + ".join(dict.fromkeys(names)))
+
+
+def _beside(file: str, path: str) -> str:
+    """A path as seen from a file, without the detours that would hide that two paths lead to one file."""
+    parts: list[str] = []
+    for part in (PurePosixPath(file).parent / path).parts:
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            parts.pop()
+        else:
+            parts.append(part)
+    return str(PurePosixPath(*parts))
+
+
+def is_path(spec: str) -> bool:
+    """Whether a policy is given by its path, not by the name of a ready-made one."""
+    return "/" in spec or spec.endswith((".yaml", ".yml", ".json"))
+
+
+def parse_layers(text: str, file: str, *, resolve: Resolve) -> tuple[Layer, ...]:
+    """The layers that a file extends, in order, and then its own."""
+    return tuple(_layers(text, file, resolve, ()))
+
+
+def _layers(text: str, file: str, resolve: Resolve, chain: tuple[str, ...]) -> Iterable[Layer]:
+    own = parse_layer(text, file)
+    for spec, position in own.extends:
+        try:
+            base_text, base_file = resolve(spec, position)
+        except InvalidInput as error:
+            if all(problem.position is not None for problem in error.problems):
+                raise
+            raise InvalidInput(f"extends: {error}", position) from error
+        except RebalancerError as error:
+            raise InvalidInput(f"extends: {error}", position) from error
+        if base_file in (*chain, file):
+            loop = " → ".join([*chain, file, base_file][[*chain, file].index(base_file) :])
+            raise InvalidInput(f"extends: {shown(spec)} leads back to itself: {loop}", position)
+        if len(chain) >= MAX_CHAIN:
+            raise InvalidInput(f"extends: more than {MAX_CHAIN} policies one upon another", position)
+        yield from _layers(base_text, base_file, resolve, (*chain, file))
+    yield own
+
+
+def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
+    """One policy of several layers: of single keys the last wins, lists append; a file counts once, where it is first.
+
+    ``name``: by default that of the last layer.
+    """
+    first: dict[str, Layer] = {}
+    for layer in layers:
+        first.setdefault(layer.file, layer)
+    unique = tuple(first.values())
+    names, asked, limits = Names(), False, Limits()
+    for layer in unique:
+        written = layer.names
+        asked = asked or written.on_clash is not None
+        names = Names(
+            on_clash=OnClash(written.on_clash or names.on_clash),
+            template=names.template if written.template is None else written.template,
+            asked=asked,
+        )
+        limits = Limits(
+            max_moves=limits.max_moves if layer.limits.max_moves is None else layer.limits.max_moves,
+            min_gain=limits.min_gain if layer.limits.min_gain is None else layer.limits.min_gain,
+        )
+    policy = Policy(
+        name=name if name is not None else (unique[-1].name if unique else ""),
+        digest="",
+        description=unique[-1].description if unique else "",
+        rules=tuple(clause for layer in unique for clause in layer.rules),
+        goals=tuple(clause for layer in unique for clause in layer.goals),
+        names=names,
+        links=tuple(entry for layer in unique for entry in layer.links),
+        migration=tuple(entry for layer in unique for entry in layer.migration),
+        limits=limits,
+    )
+    return _with_digest(policy)
+
+
+def _with_digest(policy: Policy) -> Policy:
+    content = {
+        "rules": [_plain(clause) for clause in policy.rules],
+        "goals": [_plain(clause) for clause in policy.goals],
+        "names": asdict(policy.names),
+        "links": [located.entry.model_dump(mode="json") for located in policy.links],
+        "migration": [located.entry.model_dump(mode="json") for located in policy.migration],
+        "limits": asdict(policy.limits),
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return replace(policy, digest=f"sha256:{sha256(text.encode()).hexdigest()}")
+
+
+def _plain(clause: Clause) -> dict[str, object]:
+    body = clause.body
+    return {clause.name: body.model_dump(mode="json") if isinstance(body, Rule | Goal) else repr(body)}

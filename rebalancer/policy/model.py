@@ -1,0 +1,133 @@
+"""A policy, loaded and checked: what is allowed (rules), what is good (goals), and how to migrate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from rebalancer.cluster import Domain, Link
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.errors import InvalidInput, Position, Problem
+from rebalancer.placement.problem import Term
+from rebalancer.policy.entries import LinkEntry, MigrationEntry
+from rebalancer.policy.settings import Limits, LinkCap, MigrationSettings, Names, OnClash, Rung
+from rebalancer.policy.view import View
+
+__all__ = [
+    "Clause",
+    "Definition",
+    "Limits",
+    "LinkCap",
+    "Located",
+    "MigrationSettings",
+    "Names",
+    "OnClash",
+    "Path",
+    "Policy",
+    "Rung",
+    "Source",
+]
+
+Path = tuple[str | int, ...]
+"""Keys and indices that lead to a part of a clause or entry; ``()`` is the whole."""
+
+E_co = TypeVar("E_co", covariant=True)
+
+
+class Definition(Protocol):
+    """What a rule or a goal says. See ``rules/anti_affinity.py`` for the shape of one."""
+
+    def terms(self, view: View) -> Iterable[Term]:
+        """What it compiles to for this cluster."""
+
+    def check(self, view: View) -> Iterable[tuple[Path, Problem]]:
+        """What in it does not fit this cluster (unknown hosts or labels): (path of keys below it, problem).
+
+        A :class:`~rebalancer.policy.clause.Caution` among them is a warning.
+        """
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a clause or an entry is written, and each part of it; empty for one that was made by a program."""
+
+    positions: Mapping[Path, Position] = field(default_factory=dict)
+
+    def at(self, path: Path = ()) -> Position | None:
+        """The position of a part, or of the nearest part around it."""
+        while path and path not in self.positions:
+            path = path[:-1]
+        return self.positions.get(path)
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A rule or a goal as it stands in a policy."""
+
+    name: str
+    """The word it is written with, e.g. ``anti_affinity``."""
+    body: Definition
+    source: Source = field(default_factory=Source)
+
+    def terms(self, view: View) -> tuple[Term, ...]:
+        """Raises InvalidInput with the clause's position where one of its expressions fails for a domain or host."""
+        try:
+            return tuple(self.body.terms(view))
+        except InvalidInput as error:
+            raise InvalidInput([self._placed(problem, ()) for problem in error.problems]) from error
+
+    def check(self, view: View) -> tuple[Problem, ...]:
+        """What in the clause does not fit this cluster, with positions; warnings are Cautions."""
+        try:
+            return tuple(self._placed(problem, path) for path, problem in self.body.check(view))
+        except InvalidInput as error:
+            return tuple(self._placed(problem, ()) for problem in error.problems)
+
+    def _placed(self, problem: Problem, path: Path) -> Problem:
+        position = problem.position or self.source.at(path)
+        return type(problem)(f"{self.name}: {problem.message}", position)
+
+
+@dataclass(frozen=True)
+class Located(Generic[E_co]):
+    """An entry of ``links:`` or ``migration:`` and where it is written."""
+
+    entry: E_co
+    source: Source = field(default_factory=Source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Immutable; equal content gives equal ``digest``, whatever files and lines it comes from."""
+
+    name: str
+    digest: str
+    description: str = ""
+    rules: tuple[Clause, ...] = ()
+    goals: tuple[Clause, ...] = ()
+    names: Names = field(default_factory=Names)
+    links: tuple[Located[LinkEntry], ...] = ()
+    migration: tuple[Located[MigrationEntry], ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    def link_cap(self, link: Link) -> BytesPerSecond:
+        """What migrations together may take of this link in each direction (the last entry that selects it)."""
+        entry = self.link_entry(link)
+        return link.capacity if entry is None else entry.entry.most.of(link)
+
+    def link_entry(self, link: Link) -> Located[LinkEntry] | None:
+        """The entry that decides about a link; None: its whole capacity may be taken."""
+        return next((entry for entry in reversed(self.links) if entry.entry.select.matches(link)), None)
+
+    def migration_settings(self, domain: Domain) -> MigrationSettings:
+        """The entries that select the domain, merged, later keys winning; defaults where none says anything."""
+        return MigrationSettings(**{key: value for key, (value, _) in self.asked_of_migration(domain).items()})
+
+    def asked_of_migration(self, domain: Domain) -> dict[str, tuple[Any, Source]]:
+        """Only what the policy says itself about migrating a domain: option → value, and which entry says so."""
+        asked: dict[str, tuple[Any, Source]] = {}
+        for located in self.migration:
+            if located.entry.select.matches(domain):
+                asked |= {key: (value, located.source) for key, value in located.entry.written().items()}
+        return asked

@@ -1,0 +1,76 @@
+"""What a policy says about migrating, once it is resolved: names, speeds, links and limits as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rebalancer.cluster import Link
+from rebalancer.cluster.units import BytesPerSecond, Seconds
+
+__all__ = ["Limits", "LinkCap", "MigrationSettings", "Names", "OnClash", "Rung"]
+
+
+class OnClash(StrEnum):
+    """What to do about a name that is taken on the destination."""
+
+    RENAME = "rename"
+    ORDER = "order"
+    """Wait until the other has left; never rename."""
+    FORBID = "forbid"
+    """Never choose a host where the name is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    on_clash: OnClash = OnClash.RENAME
+    template: str = "{name}-{source}"
+    """Fields: ``name``, ``source``, ``destination``, ``uuid``, ``short_uuid``, ``n`` (a number that makes it free)."""
+    asked: bool = False
+    """Whether a policy says ``on_clash`` itself. Then a host that cannot rename is refused where a name clashes; by
+    default such hosts are avoided."""
+
+
+class Rung(StrEnum):
+    """What to do, one after another, with a migration that does not converge."""
+
+    AUTO_CONVERGE = "auto_converge"
+    POST_COPY = "post_copy"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """How one domain is migrated: the entries of ``migration:`` that select it, merged, later ones winning."""
+
+    live: bool = True
+    per_host: int = 2
+    """Migrations at once on a host, arriving and leaving together."""
+    total: int = 8
+    bandwidth: BytesPerSecond | None = None
+    max_downtime: Seconds = Seconds(0.3)
+    timeout: Seconds | None = None
+    """After this long a migration is taken not to converge."""
+    when_not_converging: tuple[Rung, ...] = (Rung.CANCEL,)
+    transport: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCap:
+    """What migrations together may take of a link, in each direction: a share of its capacity or a rate."""
+
+    share: float | None = None
+    rate: BytesPerSecond | None = None
+
+    def of(self, link: Link) -> BytesPerSecond:
+        if self.rate is not None:
+            return BytesPerSecond(min(self.rate, link.capacity))
+        return BytesPerSecond(link.capacity * (1.0 if self.share is None else self.share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    max_moves: int | None = None
+    min_gain: float = 0.0
+    """A plan that repairs nothing must better the score by this share, or nothing is done."""

@@ -1,0 +1,83 @@
+"""Terminals: consoles that interpret nothing in what they print, and the characters that one can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.segment import Segment, Segments
+from rich.table import Table
+from rich.text import Text
+
+from rebalancer.cluster.text import printable
+
+__all__ = ["Glyphs", "glyphs", "heading", "item", "make_console", "show", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    arrow: str
+    full: str
+    empty: str
+    good: str
+    bad: str
+    bullet: str
+
+
+_UNICODE = Glyphs(arrow="→", full="█", empty="░", good="✔", bad="✘", bullet="•")
+_ASCII = Glyphs(arrow="->", full="#", empty=".", good="+", bad="!", bullet="-")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more. rich would end the program here, be it in the middle of a run."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Standard output or standard error. Names are data: neither ``[red]`` nor ``:smile:`` mean anything in them.
+
+    When its reader goes away, standard output raises BrokenPipeError; standard error, which has no results, is silent.
+    """
+    return _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def glyphs(console: Console) -> Glyphs:
+    return _ASCII if console.options.ascii_only else _UNICODE
+
+
+def text(value: object, style: str = "") -> Text:
+    """A name or message from outside, on one line, with control characters escaped."""
+    return Text(printable(str(value)), style=style, overflow="fold")
+
+
+def show(console: Console, renderable: RenderableType) -> None:
+    """Prints it without the spaces that fill up its lines, which only a paste or a narrower window would show."""
+    for line in console.render_lines(renderable, pad=False):
+        segments = list(line)
+        while segments and not segments[-1].text.strip():
+            segments.pop()
+        if segments:
+            last = segments.pop()
+            segments.append(Segment(last.text.rstrip(), last.style))
+        console.print(Segments([*segments, Segment.line()]), end="", soft_wrap=True)
+
+
+def heading(console: Console, title: str) -> None:
+    console.print()
+    show(console, Text(title, style="bold"))
+
+
+def item(console: Console, *parts: Text | str, indent: int = 0, lead: Text | str = "") -> None:
+    """A line of a list. What does not fit goes on below its beginning, right of ``lead``."""
+    if not lead:
+        show(console, Padding(Text.assemble(*parts, overflow="fold"), (0, 0, 0, indent)))
+        return
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(lead, Text.assemble(*parts, overflow="fold"))
+    show(console, Padding(grid, (0, 0, 0, indent)))

@@ -1,0 +1,98 @@
+"""What happens before any command does anything: help, arguments, and what is imported for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rebalancer import __version__
+from rebalancer.cli.app import with_optional_values
+
+HEAVY = ("numpy", "networkx", "paramiko", "lxml", "rich", "cel_expr_python", "libvirt")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["policy", "validate", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    program = (
+        "import sys; from rebalancer.cli import run; status = run(sys.argv[1:]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(status)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr.strip()) == (0, "[]")
+
+
+def test_the_version_is_the_package_s(cli):
+    assert cli("--version").out == f"rebalance {__version__}\n"
+
+
+def test_every_command_is_listed_with_a_whole_line(cli):
+    ended = cli("--help")
+    assert ended.status == 0
+    for command in ("demo", "check", "plan", "apply", "evacuate", "hosts", "snapshot", "drivers", "policy"):
+        assert f"  {command} " in ended.out
+    assert "..." not in ended.out.split("Commands:")[1].split("Exit status")[0]
+
+
+def test_no_command_shows_the_help_and_is_an_error(cli):
+    ended = cli()
+    assert (ended.status, ended.out) == (1, "")
+    assert "Usage: rebalance" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plann"], "No such command 'plann'. Did you mean 'plan'?"),
+        (["plan", "--polcy", "x"], "No such option: --polcy"),
+        (["plan", "--seed", "x"], "Invalid value for '--seed'"),
+        (["plan", "--effort", "11"], "Invalid value for '--effort'"),
+        (["plan", "--time-limit", "3 parsecs"], "unknown unit 'parsecs' in '3 parsecs'"),
+        (["plan", "--format", "xml"], "Invalid value for '--format'"),
+        (["plan", "surplus"], "unexpected extra argument"),
+        (["evacuate"], "Missing argument 'HOST...'"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_status_1(cli, arguments, message):
+    ended = cli(*arguments)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("error: ")
+    assert message in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["plan", "--dirty-rate"], ["plan", "--dirty-rate=1s"]),
+        (["plan", "--dirty-rate", "-p", "x"], ["plan", "--dirty-rate=1s", "-p", "x"]),
+        (["plan", "--dirty-rate", "3s"], ["plan", "--dirty-rate", "3s"]),
+        (["evacuate", "--dirty-rate", "h1"], ["evacuate", "--dirty-rate=1s", "h1"]),
+        (["plan", "--dirty-rate=2s"], ["plan", "--dirty-rate=2s"]),
+    ],
+)
+def test_the_duration_of_dirty_rate_may_be_left_out(given, read):
+    assert with_optional_values(given) == read
+
+
+def test_an_unexpected_error_is_one_line_with_a_hint(cli, monkeypatch):
+    monkeypatch.setattr("rebalancer.drivers.driver_names", lambda: 1 / 0)
+    ended = cli("drivers")
+    assert ended.status == 1
+    assert ended.err.startswith("error: unexpected ZeroDivisionError: division by zero")
+    assert "REBALANCE_DEBUG=1" in ended.err
+    assert ended.err.count("\n") == 1
+    monkeypatch.setenv("REBALANCE_DEBUG", "1")
+    assert "Traceback" in cli("drivers").err
+
+
+def test_ctrl_c_while_planning_is_one_line(cli, monkeypatch):
+    def interrupted() -> tuple[str, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rebalancer.drivers.driver_names", interrupted)
+    ended = cli("drivers")
+    assert (ended.status, ended.err) == (1, "error: interrupted\n")

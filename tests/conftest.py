@@ -1,0 +1,16 @@
+"""For all tests: no colours and no settings of whoever runs them."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "REBALANCE_INVENTORY", "REBALANCE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")

@@ -1,0 +1,80 @@
+"""What two hosts can say of a domain, and what it means."""
+
+from __future__ import annotations
+
+import pytest
+
+from rebalancer.cluster import DomainState
+from rebalancer.drivers import Sighting
+from rebalancer.execution import Outcome, Place
+from rebalancer.execution.hosts import Finding
+from rebalancer.execution.verdict import judge
+from tests.execution.worlds import cluster, domain, step
+
+RUNS = Sighting(name="a", state=DomainState.RUNNING)
+MOVES = Sighting(name="a", state=DomainState.RUNNING, migrating=True)
+PAUSED = Sighting(name="a", state=DomainState.PAUSED)
+INCOMING = Sighting(name="a", state=DomainState.PAUSED, migrating=True)
+OTHER = Sighting(name="b", state=DomainState.RUNNING)
+OFF = Sighting(name="a", state=DomainState.SHUT_OFF)
+SILENT = "timed out"
+WORLD = cluster(["h1", "h2"], [domain("a", "h1")])
+STEP = step(WORLD, 1, "a", "h1", "h2")
+H1, H2 = Place(host="h1", name="a"), Place(host="h2", name="a")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "outcome", "place", "certain"),
+    [
+        (None, RUNS, Outcome.DONE, H2, True),
+        (OFF, RUNS, Outcome.DONE, H2, True),
+        (SILENT, RUNS, Outcome.DONE, H2, False),
+        (RUNS, RUNS, Outcome.UNKNOWN, None, False),
+        (PAUSED, RUNS, Outcome.UNKNOWN, None, False),
+        (RUNS, None, Outcome.FAILED, H1, True),
+        (RUNS, OFF, Outcome.FAILED, H1, True),
+        (RUNS, SILENT, Outcome.FAILED, H1, True),
+        (PAUSED, None, Outcome.FAILED, H1, False),
+        (OFF, None, Outcome.FAILED, H1, False),
+        (RUNS, PAUSED, Outcome.FAILED, H1, False),
+        (MOVES, None, Outcome.UNKNOWN, None, False),
+        (MOVES, INCOMING, Outcome.UNKNOWN, None, False),
+        (MOVES, SILENT, Outcome.UNKNOWN, None, False),
+        (SILENT, INCOMING, Outcome.UNKNOWN, None, False),
+        (SILENT, None, Outcome.UNKNOWN, None, False),
+        (SILENT, SILENT, Outcome.UNKNOWN, None, False),
+        (None, SILENT, Outcome.UNKNOWN, None, False),
+        (None, None, Outcome.UNKNOWN, None, False),
+        (None, PAUSED, Outcome.UNKNOWN, H2, False),
+        (None, INCOMING, Outcome.UNKNOWN, None, False),
+        (None, OTHER, Outcome.UNKNOWN, Place(host="h2", name="b"), False),
+    ],
+)
+def test_what_the_hosts_say_decides(
+    source: Sighting | str | None,
+    destination: Sighting | str | None,
+    outcome: Outcome,
+    place: Place | None,
+    certain: bool,
+) -> None:
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", source), finding("h2", destination), reported=False)
+    assert (verdict.outcome, verdict.place, verdict.certain) == (outcome, place, certain)
+    assert verdict.reason or certain
+
+
+def test_a_driver_that_says_moved_makes_a_silent_destination_doubtful() -> None:
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", RUNS), finding("h2", SILENT), reported=True)
+    assert (verdict.outcome, verdict.certain) == (Outcome.FAILED, False)
+
+
+def test_a_domain_that_was_paused_may_arrive_paused() -> None:
+    verdict = judge(STEP, DomainState.PAUSED, finding("h1", None), finding("h2", PAUSED), reported=True)
+    assert verdict.outcome is Outcome.DONE
+    doubtful = judge(STEP, DomainState.PAUSED, finding("h1", SILENT), finding("h2", PAUSED), reported=True)
+    assert doubtful.outcome is Outcome.UNKNOWN
+
+
+def finding(host: str, said: Sighting | str | None) -> Finding:
+    if isinstance(said, str):
+        return Finding(host=host, error=said)
+    return Finding(host=host, sighting=said)

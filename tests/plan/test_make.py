@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rebalancer.cluster import Cluster, Domain, DomainState, Host, HostState, MigrationTraits
+from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.errors import RebalancerError
+from rebalancer.plan.file import dump_plan, parse_plan
+from rebalancer.plan.make import assess, make_plan
+from rebalancer.policy.load import load_policies
+from rebalancer.policy.model import Policy
+from tests.plan.worlds import ABLE, GIB, nic
+
+UUID = "00000000-0000-4000-8000-{:012d}"
+
+
+def policy(text: str, base: str = "") -> Policy:
+    head = "apiVersion: rebalancer/v1\nkind: Policy\nmetadata: {name: test}\n"
+    if base:
+        head += f"extends: [{base}]\n"
+
+    def read(_: str) -> str:
+        return head + text
+
+    return load_policies(["./test.yaml"], read)
+
+
+def cluster(*hosts: str, memory: float = 16, **placed: tuple[str, float]) -> Cluster:
+    """``web=("h1", 2)``: a domain, its host and its GiB."""
+    return Cluster(
+        name="test",
+        hosts=tuple(Host(name=name, capacity={"cpu": 8.0, "memory": memory * GIB}, migration=ABLE) for name in hosts),
+        domains=tuple(
+            Domain(
+                name=name,
+                uuid=UUID.format(number),
+                host=host,
+                uses={"cpu": 0.5, "memory": size * GIB},
+                migration=MigrationTraits(memory=Bytes(round(size * GIB))),
+            )
+            for number, (name, (host, size)) in enumerate(placed.items())
+        ),
+    )
+
+
+CROWDED = cluster("h1", "h2", "h3", **{f"web{i}": ("h1", 1.5) for i in range(9)})
+
+
+def apply(plan_of: Cluster, placement: dict[str, str]) -> Cluster:
+    return replace(
+        plan_of,
+        domains=tuple(replace(domain, host=placement.get(domain.uuid, domain.host)) for domain in plan_of.domains),
+    )
+
+
+@pytest.mark.parametrize("name", ["balance", "consolidate", "evacuate"])
+def test_planning_again_after_a_plan_gives_an_empty_plan(name: str) -> None:
+    ready_made = load_policies([name], read=lambda path: path)
+    plan = make_plan(CROWDED, ready_made)
+    again = make_plan(apply(CROWDED, dict(plan.placement)), ready_made)
+    assert again.steps == ()
+
+
+def test_a_crowded_host_is_relieved_and_each_step_says_why() -> None:
+    plan = make_plan(CROWDED, load_policies(["balance"], read=lambda path: path))
+    assert plan.steps
+    assert plan.after.total < plan.before.total
+    for step in plan.steps:
+        assert step.why
+        assert all(reason.before > reason.after for reason in step.why)
+
+
+def test_a_host_in_maintenance_is_emptied() -> None:
+    emptied = CROWDED.with_maintenance(frozenset({"h1"}))
+    plan = make_plan(emptied, load_policies(["evacuate"], read=lambda path: path))
+    assert {step.source for step in plan.steps} == {"h1"}
+    assert len(plan.steps) == 9
+    assert plan.violations_before
+    assert not plan.violations_after
+    assert not plan.unplaced
+
+
+def test_a_domain_that_cannot_leave_is_named_with_a_reason_for_each_host() -> None:
+    world = cluster("h1", "h2", "h3", big=("h1", 20), small=("h1", 1)).with_maintenance(frozenset({"h1"}))
+    plan = make_plan(world, load_policies(["evacuate"], read=lambda path: path))
+    assert [step.domain for step in plan.steps] == ["small"]
+    (left,) = plan.unplaced
+    assert left.domain == "big"
+    assert set(left.reasons) == {"h2", "h3"}
+    assert all("memory" in reason and "20 GiB" in reason for reason in left.reasons.values())
+
+
+def test_a_domain_that_may_not_migrate_says_why() -> None:
+    world = cluster("h1", "h2", gpu=("h1", 1))
+    traits = MigrationTraits(memory=Bytes(GIB), allowed=False, reason="PCI device 0000:01:00.0 is passed through")
+    world = replace(world, domains=(replace(world.domains[0], migration=traits),)).with_maintenance(frozenset({"h1"}))
+    plan = make_plan(world, load_policies(["evacuate"], read=lambda path: path))
+    assert "0000:01:00.0" in plan.unplaced[0].reasons["h2"]
+
+
+def test_what_the_destination_lacks_is_said() -> None:
+    world = cluster("h1", "h2", web=("h1", 1))
+    hosts = (
+        replace(world.hosts[0], offers={"network": frozenset({"prod"})}),
+        replace(world.hosts[1], offers={"network": frozenset({"test"})}),
+    )
+    domains = (replace(world.domains[0], needs={"network": frozenset({"prod"})}),)
+    world = replace(world, hosts=hosts, domains=domains).with_maintenance(frozenset({"h1"}))
+    plan = make_plan(world, load_policies(["evacuate"], read=lambda path: path))
+    assert "network 'prod'" in plan.unplaced[0].reasons["h2"]
+
+
+def test_an_unreachable_host_takes_nothing() -> None:
+    world = replace(CROWDED, hosts=(*CROWDED.hosts[:2], replace(CROWDED.hosts[2], state=HostState.UNREACHABLE)))
+    plan = make_plan(world, load_policies(["balance"], read=lambda path: path))
+    assert {step.destination for step in plan.steps} == {"h2"}
+
+
+def test_what_cannot_be_reached_is_noted_and_the_rest_is_planned() -> None:
+    world = cluster("h1", "h2", "h3", memory=8, left=("h1", 7), right=("h2", 7), low=("h3", 4), free=("h3", 1))
+    rules = """
+rules:
+  - capacity: {resource: memory}
+  - pin: {select: "name == 'left'", hosts: [h2], soft: 5}
+  - pin: {select: "name == 'right'", hosts: [h1], soft: 5}
+  - pin: {select: "name == 'free'", hosts: [h1]}
+"""
+    plan = make_plan(world, policy(rules))
+    assert [step.domain for step in plan.steps] == ["free"]
+    assert any("no other host can help" in note for note in plan.notes)
+
+
+def test_a_domain_that_would_never_converge_stays_and_the_reason_is_said() -> None:
+    world = cluster("h1", "h2", hot=("h1", 4))
+    traits = replace(world.domains[0].migration, dirty_rate=BytesPerSecond(50e6))
+    world = replace(
+        world, domains=(replace(world.domains[0], migration=traits),), links=(nic("h1", 12.5e6), nic("h2", 1e9))
+    )
+    plan = make_plan(world, policy('rules:\n  - pin: {select: "true", hosts: [h2]}\n'))
+    assert plan.steps == ()
+    assert any("never converge" in note and "100 Mbit/s" not in note for note in plan.notes)
+    allowed = (
+        make_plan(
+            world,
+            policy(
+                'rules:\n  - pin: {select: "true", hosts: [h2]}\n'
+                'migration:\n  - {select: "true", when_not_converging: [auto_converge, cancel]}\n'
+            ),
+        )
+        if ABLE.auto_converge
+        else None
+    )
+    assert allowed is None or allowed.steps
+
+
+def test_no_gain_worth_the_moves_is_said() -> None:
+    lopsided = cluster("h1", "h2", a=("h1", 2), b=("h1", 2), c=("h2", 3))
+    rules = "goals:\n  - balance: {resource: memory}\n  - move_cost: {per_move: 0.1}\nlimits: {min_gain: 99.9%}\n"
+    plan = make_plan(lopsided, policy(rules))
+    assert plan.steps == ()
+    assert plan.notes == () or "min_gain" in plan.notes[0]
+
+
+def test_max_moves_is_kept() -> None:
+    plan = make_plan(CROWDED, policy("limits: {max_moves: 2}\n", base="balance"))
+    assert len(plan.placement) == 2
+
+
+def test_two_running_domains_of_one_uuid_are_left_alone_and_reported() -> None:
+    world = cluster("h1", "h2", "h3", twin=("h1", 1))
+    world = replace(world, domains=(world.domains[0], replace(world.domains[0], host="h2")))
+    plan = make_plan(world.with_maintenance(frozenset({"h1"})), load_policies(["evacuate"], read=lambda path: path))
+    assert plan.steps == ()
+    assert "UUID" in str(plan.unplaced[0].reasons) + str(plan.violations_after)
+
+
+def test_a_stopped_definition_of_the_same_uuid_under_another_name_bars_the_host() -> None:
+    world = cluster("h1", "h2", web=("h1", 1))
+    stale = replace(world.domains[0], host="h2", name="old-web", state=DomainState.SHUT_OFF)
+    world = replace(world, domains=(*world.domains, stale)).with_maintenance(frozenset({"h1"}))
+    plan = make_plan(world, load_policies(["evacuate"], read=lambda path: path))
+    assert plan.steps == ()
+    assert "old-web" in plan.unplaced[0].reasons["h2"]
+
+
+def test_the_plan_file_says_all_that_the_plan_does() -> None:
+    world = replace(CROWDED, links=(nic("h1", 1e8), nic("h2", 1e9), nic("h3", 1e9)))
+    plan = make_plan(world, load_policies(["balance"], read=lambda path: path), created_at="2026-11-22T18:00:00Z")
+    text = dump_plan(plan)
+    read = parse_plan(text, "plan.json")
+    assert read == plan
+    assert dump_plan(read) == text
+    assert (
+        dump_plan(
+            make_plan(world, load_policies(["balance"], read=lambda path: path), created_at="2026-11-22T18:00:00Z")
+        )
+        == text
+    )
+
+
+def test_a_plan_file_with_a_wrong_reference_is_refused_with_its_position() -> None:
+    text = dump_plan(make_plan(CROWDED, load_policies(["balance"], read=lambda path: path)))
+    with pytest.raises(RebalancerError, match=r"plan\.json:\d+:\d+: there is no host 'h9'"):
+        parse_plan(text.replace('"destination": "h2"', '"destination": "h9"', 1), "plan.json")
+
+
+def test_assess_moves_nothing() -> None:
+    plan = assess(CROWDED, load_policies(["balance"], read=lambda path: path))
+    assert plan.steps == ()
+    assert plan.before == plan.after
+
+
+PINNED_SWAP = """
+rules:
+  - capacity: {resource: memory}
+  - pin: {select: "name == 'left'", hosts: [h2]}
+  - pin: {select: "name == 'right'", hosts: [h1]}
+"""
+
+
+def test_a_domain_that_stands_where_it_must_not_may_be_parked_where_it_must_not() -> None:
+    plan = make_plan(cluster("h1", "h2", "h3", memory=8, left=("h1", 7), right=("h2", 7)), policy(PINNED_SWAP))
+    assert len(plan.steps) == 3
+    assert not plan.violations_after
+
+
+def test_a_domain_is_never_parked_on_a_host_that_cannot_run_it() -> None:
+    world = cluster("h1", "h2", "h3", memory=8, left=("h1", 7), right=("h2", 7))
+    offers = {"network": frozenset({"prod"})}
+    hosts = (
+        *(replace(host, offers=offers) for host in world.hosts[:2]),
+        replace(world.hosts[2], offers={"network": frozenset()}),
+    )
+    domains = tuple(replace(domain, needs={"network": frozenset({"prod"})}) for domain in world.domains)
+    plan = make_plan(replace(world, hosts=hosts, domains=domains), policy(PINNED_SWAP))
+    assert plan.steps == ()
+    assert any("no other host can help" in note for note in plan.notes)

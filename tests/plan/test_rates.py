@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rebalancer.cluster.network import DirectedLink
+from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
+
+LINKS = [DirectedLink(name, "x") for name in "abc"]
+
+
+def rate(value: float) -> BytesPerSecond:
+    return BytesPerSecond(value)
+
+
+def test_each_gets_the_same_of_a_link_and_the_rest_goes_to_who_can_use_it() -> None:
+    flows = {
+        "slow": Flow(route=(LINKS[0],), ceiling=rate(10.0)),
+        "long": Flow(route=(LINKS[0], LINKS[1])),
+        "free": Flow(route=(LINKS[0],)),
+    }
+    caps = {"a": rate(105.0), "b": rate(21.0)}
+    assert share_links(flows, caps) == {"slow": 10, "long": 20, "free": 70}
+
+
+def test_directions_do_not_share() -> None:
+    there, back = DirectedLink("a", "x"), DirectedLink("a", "y")
+    assert share_links({0: Flow(route=(there,)), 1: Flow(route=(back,))}, {"a": rate(105.0)}) == {0: 100, 1: 100}
+
+
+def test_a_flow_that_nothing_limits_has_no_rate() -> None:
+    assert share_links({0: Flow(route=(LINKS[0],))}, {}) == {0: None}
+
+
+flows = st.dictionaries(
+    st.integers(0, 6),
+    st.builds(
+        Flow,
+        route=st.lists(st.sampled_from(LINKS), unique=True, max_size=3).map(tuple),
+        ceiling=st.one_of(st.just(rate(float("inf"))), st.floats(1, 1e3).map(rate)),
+        max_downtime=st.floats(0, 2).map(Seconds),
+        burst=st.floats(0, 50),
+        unit=st.sampled_from([1, 7]),
+    ),
+    max_size=6,
+)
+
+
+@given(flows, st.dictionaries(st.sampled_from("abc"), st.floats(1, 1e4).map(rate)))
+def test_no_window_holds_more_than_the_cap(flows: dict[int, Flow], caps: dict[str, BytesPerSecond]) -> None:
+    rates = share_links(flows, caps)
+    for link in LINKS:
+        if link.link not in caps:
+            continue
+        sent = 0.0
+        for key, flow in flows.items():
+            if link in flow.route:
+                own = rates[key]
+                assert own is not None
+                assert own <= flow.ceiling
+                assert own % flow.unit == 0
+                sent += own * (BURST_WINDOW + flow.max_downtime) * (1 + WIRE_OVERHEAD) if own else 0.0
+        bursts = sum(flow.burst for flow in flows.values() if link in flow.route)
+        if sent:
+            assert sent + bursts <= caps[link.link] * BURST_WINDOW + 1e-3
+
+
+@given(flows, st.dictionaries(st.sampled_from("abc"), st.floats(1, 1e4).map(rate)))
+def test_no_flow_could_have_more_without_another_having_less(
+    flows: dict[int, Flow], caps: dict[str, BytesPerSecond]
+) -> None:
+    flows = {key: Flow(route=flow.route, ceiling=flow.ceiling) for key, flow in flows.items()}
+    rates = share_links(flows, caps)
+    used = {
+        link: sum(rates[key] or 0.0 for key, flow in flows.items() if link in flow.route) * (1 + WIRE_OVERHEAD)
+        for link in LINKS
+    }
+    for key, flow in flows.items():
+        own = rates[key]
+        if own is None or own + 1 >= flow.ceiling:
+            continue
+        bottlenecks = [
+            link
+            for link in flow.route
+            if link.link in caps
+            and used[link] >= caps[link.link] - (1 + WIRE_OVERHEAD) * len(flows) - 1e-3
+            and all((rates[k] or 0.0) <= own + 1 for k, other in flows.items() if link in other.route)
+        ]
+        assert bottlenecks, (key, rates)
+
+
+def test_room_is_kept_for_what_goes_unthrottled() -> None:
+    plain = share_links({0: Flow(route=(LINKS[0],))}, {"a": rate(1050.0)})[0]
+    bursting = share_links({0: Flow(route=(LINKS[0],), max_downtime=Seconds(0.5), burst=525.0)}, {"a": rate(1050.0)})[0]
+    assert plain == 1000
+    assert bursting == pytest.approx((1050 - 105) / 1.05 / 1.1, abs=1)

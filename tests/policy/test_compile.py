@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from rebalancer.cluster import Link
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.errors import InvalidInput
+from rebalancer.policy import Policy, compile_problem, load_policies
+from tests.policy.worlds import cluster, domain, host
+
+HEADER = "apiVersion: rebalancer/v1\nkind: Policy\n"
+
+
+def policy(text: str) -> Policy:
+    return load_policies(["./p.yaml"], lambda _: HEADER + text)
+
+
+def test_terms_have_different_names_and_their_tiers() -> None:
+    found = policy(
+        "rules: [{capacity: {resource: cpu}}, {capacity: {resource: cpu, soft: 3}}]\n"
+        "goals: [{balance: {resource: cpu, tier: 2, weight: 4}}]\nlimits: {max_moves: 5}\n"
+    )
+    problem = compile_problem(found, cluster([host("h1"), host("h2")], [domain("a", "h1")])).problem
+    assert [(term.name, term.tier, term.weight) for term in problem.terms] == [
+        ("capacity: cpu", 0, 1.0),
+        ("capacity: cpu (2)", 1, 3.0),
+        ("balance: cpu", 2, 4.0),
+    ]
+    assert problem.max_moves == 5
+    assert (problem.hosts, problem.domains, problem.start.tolist()) == (("h1", "h2"), ("uuid-a",), [0])
+
+
+def test_what_the_planner_needs_is_at_hand() -> None:
+    found = policy("links: [{most: 40%}]\nmigration: [{live: false}]\n")
+    link = Link(name="uplink", connects=("h1", "h2"), capacity=BytesPerSecond(100.0))
+    compiled = compile_problem(found, cluster([host("h1"), host("h2")], [domain("a", "h1")], links=(link,)))
+    assert compiled.link_caps == {"uplink": 40.0}
+    assert [settings.live for settings in compiled.settings] == [False]
+
+
+def test_an_expression_that_fails_is_reported_where_it_stands() -> None:
+    found = policy("rules:\n  - stay: {select: '1 / 0 == 1'}\n")
+    with pytest.raises(InvalidInput, match=r"^p\.yaml:4:11: stay: the expression '1 / 0 == 1' fails for domain 'a'"):
+        compile_problem(found, cluster([host("h1")], [domain("a", "h1")]))
+
+
+def test_an_empty_cluster_compiles() -> None:
+    problem = compile_problem(load_policies(["balance", "consolidate"], str), cluster([])).problem
+    assert problem.domains == ()

@@ -1,0 +1,74 @@
+"""What is said of a run, while it goes on and when it has ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.drivers import Progress
+from rebalancer.execution import Outcome, Place, StopSignal
+from rebalancer.report import print_run, progress, run_json
+from tests.report.worlds import console, outcome, plan, result, step
+
+PLAN = plan(step("web", 1), step("db", 2, after=("s1",)))
+HOME = {"web": Place(host="h1", name="web"), "db": Place(host="h2", name="db")}
+
+
+def shown(*outcomes, where=HOME, differences=()):
+    made, out = console(100)
+    print_run(made, PLAN, result(PLAN, *outcomes, where=where), differences)
+    return out.getvalue()
+
+
+def test_all_done():
+    text = shown(outcome(1, Outcome.DONE), outcome(2, Outcome.DONE))
+    assert text.startswith("\nRun 7: 2 done\n")
+    assert "web     h2      h1     web" in text
+    assert "All done" in text
+
+
+@pytest.mark.parametrize("kind", [Outcome.FAILED, Outcome.SKIPPED, Outcome.NOT_STARTED])
+def test_what_was_not_done_says_why_and_what_to_do(kind):
+    text = shown(outcome(1, Outcome.DONE), outcome(2, kind, "the host is gone"))
+    assert f"✘ s2 db: {kind}, h2 → h1: the host is gone" in text
+    assert "what was not done is as it was before. Plan again to go on." in text
+
+
+def test_what_is_unknown_is_to_be_looked_at_first():
+    text = shown(outcome(1, Outcome.DONE), outcome(2, Outcome.UNKNOWN, "h1 is silent"), where={"web": HOME["web"]})
+    assert "nobody could say" in text
+    assert "Look at what is unknown first" in text
+
+
+def test_a_run_that_the_hosts_contradict_is_not_complete():
+    done = (outcome(1, Outcome.DONE), outcome(2, Outcome.DONE))
+    assert "✘ 'db' runs nowhere" in shown(*done, differences=["'db' runs nowhere"])
+    data = json.loads(run_json(PLAN, result(PLAN, *done, where=HOME), ["'db' runs nowhere"]))
+    assert (data["complete"], data["problems"]) == (False, ["'db' runs nowhere"])
+
+
+def test_progress_as_lines_tells_quarters_and_stopping_once():
+    made, out = console(100)
+    stop = StopSignal()
+    with progress(made, stop) as observer:
+        observer.run_started(PLAN, 7)
+        observer.step_started(PLAN.steps[0], BytesPerSecond(50e6))
+        for sent in (0, 10, 30, 60, 55, 80, 80):
+            if sent == 80 and not stop.requested:
+                stop.request()
+            observer.step_progress(PLAN.steps[0], Progress(processed=Bytes(sent), remaining=Bytes(100 - sent)), None)
+        observer.step_progress(PLAN.steps[0], Progress(elapsed=Seconds(3.0)), None)
+        observer.step_finished(PLAN.steps[0], outcome(1, Outcome.DONE))
+        observer.step_finished(PLAN.steps[1], outcome(2, Outcome.NOT_STARTED, "the run was stopped"))
+    assert out.getvalue().splitlines() == [
+        "run 7: 2 steps",
+        "s1 web, h2 → h1: started at 400 Mbit/s",
+        "s1 web, h2 → h1: 25% sent",
+        "s1 web, h2 → h1: 50% sent",
+        "stopping: what runs is finished, nothing more is started; once more to cancel what runs",
+        "s1 web, h2 → h1: 75% sent",
+        "✔ s1 web: done, h2 → h1 in 11 s, paused 50 ms (1 of 2)",
+        "✘ s2 db: not started, h2 → h1: the run was stopped (2 of 2)",
+    ]
