@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rebalancer.cluster.snapshot import dump_snapshot, parse_snapshot
-from rebalancer.files import read_text, write_atomically
-
 from rebalancer.drivers import Clock
 from rebalancer.errors import HostUnreachable, RebalancerError
+from rebalancer.files import read_text, write_atomically
 from rebalancer_simulator.simulation import Simulation
 
 __all__ = ["World"]

@@ -13,6 +13,7 @@ from rebalancer.cli.options import (
     DirtyRate,
     Effort,
     Format,
+    IgnoreUnreachable,
     Inventory,
     Journal,
     OutputFormat,
@@ -42,6 +43,7 @@ def apply(
     seed: Seed = 0,
     effort: Effort = DEFAULT_EFFORT,
     dirty_rate: DirtyRate = None,
+    ignore_unreachable: IgnoreUnreachable = False,
     output: OutputFormat = Format.TEXT,
 ) -> ExitStatus:
     """Carry out a plan, from a file or made now. Ctrl-C finishes what runs and stops; twice cancels what runs."""
@@ -49,20 +51,20 @@ def apply(
     if plan_file is not None:
         if policies:
             raise InvalidInput("give a plan or policies (-p), not both: a plan is carried out as it is")
-        return _apply_file(plan_file, inventory, run)
+        return _apply_file(plan_file, inventory, run, ignore_unreachable)
     options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
-    with live_cluster(inventory, dirty_rate) as live:
+    with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         plan, policy = plan_for(live.cluster, options)
         show(plan, policy, run)
         return carry_out(live, plan, run)
 
 
-def _apply_file(file: Path, inventory: Path | None, run: RunOptions) -> ExitStatus:
+def _apply_file(file: Path, inventory: Path | None, run: RunOptions, ignore_unreachable: bool) -> ExitStatus:
     from rebalancer.files import read_text
     from rebalancer.plan.file import parse_plan
 
     plan = parse_plan(read_text(file), str(file))
-    with live_cluster(inventory) as live:
+    with live_cluster(inventory, ignore_unreachable=ignore_unreachable) as live:
         require_current(plan, live.cluster)
         show(plan, f"of {file}", run, known=True)
         return carry_out(live, plan, run)

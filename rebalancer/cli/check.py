@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rebalancer.cli.inputs import load_policy, read_input
-from rebalancer.cli.options import DirtyRate, Format, Inventory, OutputFormat, Policies, Snapshot
+from rebalancer.cli.options import DirtyRate, Format, IgnoreUnreachable, Inventory, OutputFormat, Policies, Snapshot
 from rebalancer.cli.status import ExitStatus
 
 __all__ = ["check"]
@@ -14,13 +14,14 @@ def check(
     snapshot: Snapshot = None,
     policies: Policies = None,
     dirty_rate: DirtyRate = None,
+    ignore_unreachable: IgnoreUnreachable = False,
     output: OutputFormat = Format.TEXT,
 ) -> ExitStatus:
     """Is the cluster well placed? Score and broken rules of what is there now; changes nothing."""
     from rebalancer.plan.make import assess
     from rebalancer.report import check_json, make_console, print_check
 
-    cluster = read_input(inventory, snapshot, dirty_rate)
+    cluster = read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable)
     policy = load_policy(policies, cluster)
     assessment = assess(cluster, policy)
     if output is Format.JSON:

@@ -12,6 +12,7 @@ from rebalancer.cli.options import (
     DirtyRate,
     Effort,
     Format,
+    IgnoreUnreachable,
     Inventory,
     Journal,
     OutputFormat,
@@ -46,6 +47,7 @@ def evacuate(
     seed: Seed = 0,
     effort: Effort = DEFAULT_EFFORT,
     dirty_rate: DirtyRate = None,
+    ignore_unreachable: IgnoreUnreachable = False,
     output: OutputFormat = Format.TEXT,
 ) -> ExitStatus:
     """Empty hosts, keeping the rest well placed. Says before anything starts what cannot leave, and why."""
@@ -56,7 +58,7 @@ def evacuate(
     run = RunOptions(
         yes=yes, journal=journal, output=output, planned_as=lambda cluster: cluster.with_maintenance(hosts)
     )
-    with live_cluster(inventory, dirty_rate) as live:
+    with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         require_hosts(hosts, live.cluster)
         plan, policy = plan_for(live.cluster.with_maintenance(hosts), options)
         show(plan, policy, run)

@@ -17,7 +17,7 @@ from rebalancer.errors import InvalidInput, RebalancerError
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster
     from rebalancer.cluster.units import Seconds
-    from rebalancer.inventory import Connections, Inventory
+    from rebalancer.inventory import Connections, Inventory, Reading
     from rebalancer.policy import Policy
 
 __all__ = ["INVENTORY_VARIABLE", "LiveCluster", "live_cluster", "load_policy", "read_input", "stop_after", "tell"]
@@ -38,26 +38,40 @@ class LiveCluster:
     inventory: Inventory
     connections: Connections
     cluster: Cluster
+    ignore_unreachable: bool
 
     def read_again(self) -> Cluster:
-        self.cluster = _read(self.inventory, self.connections, None)
+        self.cluster = _read(self.inventory, self.connections, None, self.ignore_unreachable)
         return self.cluster
 
 
 @contextmanager
-def live_cluster(inventory: Path | None, dirty_rate: Seconds | None = None) -> Iterator[LiveCluster]:
-    """Reads every host of an inventory and keeps them connected. A host that fails is told and left out."""
+def live_cluster(
+    inventory: Path | None, dirty_rate: Seconds | None = None, *, ignore_unreachable: bool = False
+) -> Iterator[LiveCluster]:
+    """Reads every host of an inventory and keeps them connected.
+
+    A host that cannot be read is an error, once all have been asked: what runs there is not known, so neither is what
+    is right elsewhere. With ``ignore_unreachable`` it is told and left out.
+    """
     from rebalancer.inventory import Connections, load_inventory
 
     found = load_inventory(_inventory_path(inventory))
     with Connections(found) as connections:
-        yield LiveCluster(found, connections, _read(found, connections, dirty_rate))
+        cluster = _read(found, connections, dirty_rate, ignore_unreachable)
+        yield LiveCluster(found, connections, cluster, ignore_unreachable)
 
 
-def read_input(inventory: Path | None, snapshot: Path | None, dirty_rate: Seconds | None = None) -> Cluster:
+def read_input(
+    inventory: Path | None,
+    snapshot: Path | None,
+    dirty_rate: Seconds | None = None,
+    *,
+    ignore_unreachable: bool = False,
+) -> Cluster:
     """The cluster of commands that change nothing: what was read from hosts now, or what a file says."""
     if snapshot is None:
-        with live_cluster(inventory, dirty_rate) as live:
+        with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
             return live.cluster
     if inventory is not None:
         raise InvalidInput("give an inventory (-i) or a snapshot (--snapshot), not both")
@@ -99,14 +113,23 @@ def _inventory_path(given: Path | None) -> Path:
     raise InvalidInput(f"no inventory: give one with -i FILE, or its name in {INVENTORY_VARIABLE}")
 
 
-def _read(inventory: Inventory, connections: Connections, dirty_rate: Seconds | None) -> Cluster:
+def _read(
+    inventory: Inventory, connections: Connections, dirty_rate: Seconds | None, ignore_unreachable: bool
+) -> Cluster:
     from rebalancer.drivers import ReadOptions
     from rebalancer.inventory import read_cluster
 
     reading = read_cluster(inventory, ReadOptions(dirty_rate=dirty_rate), connections=connections)
-    if not any(host.readable for host in reading.cluster.hosts):
+    if reading.failures and not (ignore_unreachable and any(host.readable for host in reading.cluster.hosts)):
         failures = "\n".join(str(failure) for failure in reading.failures)
-        raise RebalancerError(f"no host could be read\n{failures}")
+        raise RebalancerError(f"{_how_many(reading)}\n{failures}")
     for failure in reading.failures:
         tell(f"warning: {failure}")
     return reading.cluster
+
+
+def _how_many(reading: Reading) -> str:
+    failed, number = len(reading.failures), len(reading.cluster.hosts)
+    if failed == number:
+        return "no host could be read"
+    return f"{failed} of {number} hosts could not be read (--ignore-unreachable goes on with the others)"

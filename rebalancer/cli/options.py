@@ -15,6 +15,7 @@ __all__ = [
     "DirtyRate",
     "Effort",
     "Format",
+    "IgnoreUnreachable",
     "Inventory",
     "Journal",
     "OutputFormat",
@@ -66,6 +67,9 @@ DirtyRate = Annotated[
         parser=duration,
         help="Measure how fast domains write to memory, over this time (1s).",
     ),
+]
+IgnoreUnreachable = Annotated[
+    bool, typer.Option("--ignore-unreachable", help="Go on without hosts that cannot be read.")
 ]
 DetailedExitcode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="End with status 2 when the plan has steps.")

@@ -13,6 +13,7 @@ from rebalancer.cli.options import (
     DirtyRate,
     Effort,
     Format,
+    IgnoreUnreachable,
     Inventory,
     OutputFormat,
     Policies,
@@ -37,6 +38,7 @@ def plan(
     seed: Seed = 0,
     effort: Effort = DEFAULT_EFFORT,
     dirty_rate: DirtyRate = None,
+    ignore_unreachable: IgnoreUnreachable = False,
     output_format: OutputFormat = Format.TEXT,
     detailed_exitcode: DetailedExitcode = False,
 ) -> ExitStatus:
@@ -46,7 +48,7 @@ def plan(
     from rebalancer.report import make_console, print_plan
 
     options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
-    made, policy = plan_for(read_input(inventory, snapshot, dirty_rate), options)
+    made, policy = plan_for(read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable), options)
     if output_format is Format.JSON:
         print(dump_plan(made), end="")
     else:

@@ -35,7 +35,7 @@ def snapshot(
     from rebalancer.cluster.snapshot import dump_snapshot
     from rebalancer.files import write_atomically
 
-    cluster = read_input(inventory, saved, dirty_rate)
+    cluster = read_input(inventory, saved, dirty_rate, ignore_unreachable=True)
     text = dump_snapshot(without_names(cluster) if anonymise else cluster)
     if output is None:
         print(text, end="")

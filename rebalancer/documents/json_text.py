@@ -19,7 +19,7 @@ _CLOSING = frozenset("}]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class NotJson(Exception):  # noqa: N818 - not an error: the text may be YAML
+class NotJson(Exception):
     """The text is not JSON: what and where."""
 
     def __init__(self, message: str, offset: int = 0) -> None:
@@ -28,7 +28,7 @@ class NotJson(Exception):  # noqa: N818 - not an error: the text may be YAML
         super().__init__(message)
 
 
-class _Duplicate(Exception):  # noqa: N818
+class _Duplicate(Exception):
     pass
 
 

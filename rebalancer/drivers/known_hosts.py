@@ -21,7 +21,7 @@ __all__ = ["HostKeyRejected", "KnownHosts", "KnownKey", "fingerprint", "read_kno
 DEFAULT_PORT = 22
 
 
-class HostKeyRejected(Exception):  # noqa: N818 - it is about the key, and always caught by the transport
+class HostKeyRejected(Exception):
     """The key that a host showed is not one that we know for it; the message says what to do."""
 
 

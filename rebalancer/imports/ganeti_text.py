@@ -290,7 +290,7 @@ class _Parser:
         for number, line in lines:
             row = _Row(self, number, line)
             if len(row) < least:
-                self.refuse(f"{len(row)} fields are too few for a {what}; expected {expected}", number)
+                self.refuse(f"too few fields for a {what}: {len(row)}; expected {expected}", number)
                 continue
             found.append(read(row))
         return tuple(found)
@@ -328,7 +328,7 @@ class _Parser:
                 "free_disk": row.whole("free disk in MiB", negative=True),
                 "cpus": row.amount("a number of CPUs"),
             }
-        state = row.one_of("whether the node is offline", ("N", "Y", "M"))
+        state = row.one_of("an offline flag", ("N", "Y", "M"))
         group = row.text()
         self._known(self.group_uuids, "group with UUID", group, row)
         return Node(
@@ -339,7 +339,7 @@ class _Parser:
             **amounts,  # type: ignore[arg-type]
             spindles=row.whole("a number of spindles", "1"),
             tags=row.list_(),
-            exclusive_storage=row.one_of("whether storage is exclusive", ("N", "Y"), "N") == "Y",
+            exclusive_storage=row.one_of("an exclusive-storage flag", ("N", "Y"), "N") == "Y",
             free_spindles=row.whole("a number of free spindles", "0", negative=True),
             node_cpus=row.whole("the node's own CPUs", "1"),
             cpu_speed=row.ratio("the relative speed of the CPUs", "1.0"),
@@ -352,7 +352,7 @@ class _Parser:
         disk = row.whole("disk in MiB")
         vcpus = row.whole("a number of virtual CPUs")
         status = row.one_of("an instance's status", _STATES)
-        auto_balance = row.one_of("whether it is auto-balanced", ("Y", "N")) == "Y"
+        auto_balance = row.one_of("an auto-balance flag", ("Y", "N")) == "Y"
         primary = row.text()
         self._known(self.node_names, "node", primary, row)
         secondary = row.text()
@@ -382,7 +382,7 @@ class _Parser:
             tags=tags,
             spindle_use=spindle_use,
             spindles=None if spindles == "-" else int(spindles),
-            forthcoming=row.one_of("whether it is still to be created", ("N", "Y"), "N") == "Y",
+            forthcoming=row.one_of("a forthcoming flag", ("N", "Y"), "N") == "Y",
         )
 
     def _cluster_tags(self, lines: _Lines) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ def find_bounces(
     """The cheapest of the shortest sequences of bounces, up to three, that let all ``legs`` be made; None: none found.
 
     ``residents``: for each domain that does not move and may, a leg from its host to itself; they may step aside for
-    a while. ``hosts``: where a domain may be parked; where it breaks no rule if there is such a way, else where it breaks
-    none that it does not break already.
+    a while. ``hosts``: where a domain may be parked; where it breaks no rule if there is such a way, else where it
+    breaks none that it does not break already.
     """
     for lenient in (False, True):
         search = _Bounces(ledger, residents, hosts, cost, lenient)

@@ -19,6 +19,10 @@ from rebalancer.policy.model import MigrationSettings, Rung
 __all__ = ["dump_plan", "parse_plan"]
 
 
+Number = int | float
+"""What is whole stays whole, so that a plan that is read and written again is the same to the byte."""
+
+
 class _Metadata(Model):
     name: str = ""
     created_at: str
@@ -29,20 +33,20 @@ class _Metadata(Model):
 
 
 class _Score(Model):
-    total: float
-    parts: dict[str, float]
+    total: Number
+    parts: dict[str, Number]
 
 
 class _Scores(Model):
     before: _Score
     after: _Score
-    bound: float = 0.0
-    gap: float = 0.0
+    bound: Number = 0.0
+    gap: Number = 0.0
 
 
 class _Violation(Model):
     rule: str
-    amount: float
+    amount: Number
     text: str
 
 
@@ -53,15 +57,15 @@ class _Violations(Model):
 
 class _Reason(Model):
     rule: str
-    before: float = 0.0
-    after: float = 0.0
+    before: Number = 0.0
+    after: Number = 0.0
     text: str = ""
 
 
 class _Prediction(Model):
-    start: float
-    duration: float
-    downtime: float
+    start: Number
+    duration: Number
+    downtime: Number
     bytes: int
     converges: bool = True
 
@@ -69,9 +73,9 @@ class _Prediction(Model):
 class _Options(Model):
     per_host: int = Field(ge=1)
     total: int = Field(ge=1)
-    bandwidth: float | None = None
-    max_downtime: float = Field(gt=0)
-    timeout: float | None = None
+    bandwidth: Number | None = None
+    max_downtime: Number = Field(gt=0)
+    timeout: Number | None = None
     when_not_converging: tuple[Rung, ...] = ()
     transport: str | None = None
 
@@ -86,9 +90,9 @@ class _Step(Model):
     new_name: str | None = None
     live: bool
     links: tuple[str, ...] = ()
-    bandwidth: float | None = Field(default=None, gt=0)
+    bandwidth: Number | None = Field(default=None, gt=0)
     after: tuple[str, ...] = ()
-    uses: dict[str, float] = Field(default_factory=dict)
+    uses: dict[str, Number] = Field(default_factory=dict)
     options: _Options
     predicted: _Prediction
     why: tuple[_Reason, ...] = ()
@@ -102,13 +106,13 @@ class _Unplaced(Model):
 
 
 class _Makespan(Model):
-    predicted: float = 0.0
-    bound: float = 0.0
+    predicted: Number = 0.0
+    bound: Number = 0.0
 
 
 class _Guards(Model):
-    links: dict[str, float] = Field(default_factory=dict)
-    hosts: dict[str, dict[str, float]] = Field(default_factory=dict)
+    links: dict[str, Number] = Field(default_factory=dict)
+    hosts: dict[str, dict[str, Number]] = Field(default_factory=dict)
 
 
 class _PlanFile(Model):

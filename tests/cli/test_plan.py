@@ -91,12 +91,19 @@ def test_drivers(cli):
     assert "simulator" in json.loads(cli("drivers", "--format", "json").out)["drivers"]
 
 
-def test_an_unreachable_host_is_told_and_the_rest_goes_on(cli, example):
+def test_an_unreachable_host_is_an_error_unless_it_is_to_be_ignored(cli, example):
     world = example / "world.yaml"
     before = world.read_text("utf-8")
     world.write_text(before.replace("  - name: h3\n", "  - name: h3\n    state: down\n"), "utf-8")
-    ended = cli("plan", "-p", "balance")
+    refused, listed = cli("plan", "-p", "balance"), cli("hosts")
+    ended = cli("plan", "-p", "balance", "--ignore-unreachable")
     world.write_text(before, "utf-8")
+    assert refused.status == 1
+    assert "1 of 3 hosts could not be read" in refused.err
+    assert "h3: " in refused.err
+    assert refused.out == ""
+    assert listed.status == 1
+    assert "h3" in listed.out
     assert ended.status == 0
     assert ended.err.startswith("warning: h3: ")
     assert "h3 is unreachable" in ended.out

@@ -9,7 +9,7 @@ from rebalancer.plan.make import make_plan
 from rebalancer.plan.model import Plan
 from rebalancer.policy import Policy, check_policy, compile_problem, load_policies
 
-__all__ = ["planned", "policy_of", "usable"]
+__all__ = ["placed", "planned", "policy_of", "usable"]
 
 
 def policy_of(imported: Imported) -> Policy:
@@ -27,6 +27,13 @@ def usable(imported: Imported, cluster: Cluster | None = None) -> Policy:
         assert check_policy(policy, found)[0] == ()
         compile_problem(policy, found)
     return policy
+
+
+def placed(imported: Imported) -> dict[str, str]:
+    """Domain → host after the plan."""
+    plan = planned(imported)
+    assert imported.cluster is not None
+    return {domain.name: plan.placement.get(domain.uuid, domain.host) for domain in imported.cluster.domains}
 
 
 def planned(imported: Imported) -> Plan:

@@ -200,6 +200,13 @@ def test_the_plan_file_says_all_that_the_plan_does() -> None:
     )
 
 
+def test_whole_numbers_stay_whole_in_a_plan_file() -> None:
+    plan = make_plan(CROWDED, load_policies(["balance"], read=lambda path: path))
+    steps = tuple(replace(step, uses={"memory": GIB, "cpu": 1.5}) for step in plan.steps)
+    text = dump_plan(replace(plan, steps=steps))
+    assert dump_plan(parse_plan(text, "plan.json")) == text
+
+
 def test_a_plan_file_with_a_wrong_reference_is_refused_with_its_position() -> None:
     text = dump_plan(make_plan(CROWDED, load_policies(["balance"], read=lambda path: path)))
     with pytest.raises(RebalancerError, match=r"plan\.json:\d+:\d+: there is no host 'h9'"):
