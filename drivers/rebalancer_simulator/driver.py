@@ -7,11 +7,21 @@ times as fast as real time.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rebalancer.cluster import Capabilities, Domain, Host
-from rebalancer.drivers import Clock, DriverHost, HostConnection, Migration, MigrationOptions, ReadOptions, Sighting
+from rebalancer.drivers import (
+    Clock,
+    DriverHost,
+    Entry,
+    HostConnection,
+    Migration,
+    MigrationOptions,
+    ReadOptions,
+    Sighting,
+)
 from rebalancer.errors import HostUnreachable, InvalidInput, Problem, RebalancerError
 from rebalancer_simulator.access import require_answer, require_options
 from rebalancer_simulator.clock import ScaledClock
@@ -36,6 +46,14 @@ class SimulatedConnection:
     def read(self, options: ReadOptions) -> tuple[Host, tuple[Domain, ...]]:  # noqa: ARG002 (the world knows all rates)
         with self._world.now(self._host) as simulation:
             return require_answer(simulation, self._host), simulation.domains_on(self._host)
+
+    def roster(self) -> Mapping[str, Entry]:
+        with self._world.now(self._host) as simulation:
+            require_answer(simulation, self._host)
+            return {
+                domain.uuid: Entry(name=domain.name, active=domain.state.active)
+                for domain in simulation.domains_on(self._host)
+            }
 
     def find(self, uuid: str) -> Sighting | None:
         with self._world.now(self._host) as simulation:

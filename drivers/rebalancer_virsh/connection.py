@@ -11,7 +11,7 @@ from itertools import islice
 from rebalancer.cluster import Capabilities, Domain, DomainState, Host
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers.commands import Transport, printable
-from rebalancer.drivers.protocol import DriverHost, Migration, MigrationOptions, ReadOptions, Sighting
+from rebalancer.drivers.protocol import DriverHost, Entry, Migration, MigrationOptions, ReadOptions, Sighting
 from rebalancer.errors import HostAnswerInvalid
 from rebalancer_virsh import stats as statistics
 from rebalancer_virsh.domain import Circumstances, cpu_seconds, parse_domain, parse_info, state_of
@@ -26,6 +26,8 @@ from rebalancer_virsh.virsh import Answer, Virsh, uuid_of
 __all__ = ["VirshConnection"]
 
 _ALL = "list --all --uuid"
+_ROSTER = "list --all --uuid --name"
+_ACTIVE = "list --uuid"
 _PERSISTENT = "list --all --persistent --uuid"
 _SNAPSHOTS = "list --all --with-snapshot --uuid"
 _CHECKPOINTS = "list --all --with-checkpoint --uuid"
@@ -62,6 +64,18 @@ class VirshConnection:
             domains = self._domains(answers, facts, storage, options)
             outputs = {command: (answer.output, answer.error) for command, answer in answers.items()}
             return read_host(self._name, facts, outputs, devices), domains
+
+    def roster(self) -> Mapping[str, Entry]:
+        with self._understanding():
+            answers = self._ask([_ROSTER, _ACTIVE])
+            self._require(answers[_ROSTER])
+            active = self._uuids(answers[_ACTIVE])
+            lines = [line for line in answers[_ROSTER].text.splitlines() if line.strip()]
+            # A name may begin or end with a space: what follows the UUID and one space is the name to the letter.
+            return {
+                uuid: Entry(name=line[37:], active=uuid in active)
+                for line, uuid in ((line, uuid_of(line[:36])) for line in lines)
+            }
 
     def find(self, uuid: str) -> Sighting | None:
         with self._understanding():

@@ -136,6 +136,11 @@ class DriverConformance:
         assert len({domain.name for domain in domains}) == len(domains)
         assert all(str(uuids.UUID(domain.uuid)) == domain.uuid for domain in domains)
 
+    def test_a_roster_lists_what_is_read(self, ends: _Ends) -> None:
+        _, domains = ends.source.read(QUICK)
+        listed = {uuid: (entry.name, entry.active) for uuid, entry in ends.source.roster().items()}
+        assert listed == {domain.uuid: (domain.name, domain.state.active) for domain in domains}
+
     def test_a_domain_is_found_as_it_is_listed(self, ends: _Ends) -> None:
         domain, seen = ends.domain, ends.source.find(ends.bench.uuid)
         assert seen is not None

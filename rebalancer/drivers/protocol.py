@@ -20,6 +20,7 @@ __all__ = [
     "Clock",
     "Driver",
     "DriverHost",
+    "Entry",
     "HostConnection",
     "Migration",
     "MigrationOptions",
@@ -103,6 +104,15 @@ class Sighting:
     """Whether a migration of it is under way, as seen from this host."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a host's roster."""
+
+    name: str
+    active: bool
+    """Whether it occupies the host; false where it is only defined."""
+
+
 class Migration(Protocol):
     """One migration under way: a job to watch, throttle and cancel. None of its methods but ``result`` waits."""
 
@@ -111,7 +121,8 @@ class Migration(Protocol):
     def progress(self) -> Progress: ...
 
     def result(self) -> MigrationOutcome:
-        """Waits for the end; raises :class:`~rebalancer.errors.MigrationFailed` if the domain did not move."""
+        """Waits for the end; raises :class:`~rebalancer.errors.MigrationFailed` if the domain did not move, and
+        :class:`~rebalancer.errors.HostUnreachable` if that cannot be known."""
 
     def set_bandwidth(self, bandwidth: BytesPerSecond) -> None: ...
 
@@ -130,6 +141,9 @@ class HostConnection(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def read(self, options: ReadOptions) -> tuple[Host, tuple[Domain, ...]]: ...
+
+    def roster(self) -> Mapping[str, Entry]:
+        """Every domain that the host knows, by UUID, in one quick answer: names to be had, nothing measured."""
 
     def find(self, uuid: str) -> Sighting | None:
         """The domain, running or only defined; None: this host does not know it."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from rebalancer.cluster import Domain
 from rebalancer.cluster.units import Seconds
-from rebalancer.drivers import DriverHost, HostConnection, ReadOptions, Sighting
+from rebalancer.drivers import DriverHost, Entry, HostConnection, ReadOptions, Sighting
 from rebalancer.errors import HostAnswerInvalid, RebalancerError
 
-__all__ = ["Finding", "Hosts", "ask", "guarded", "list_domains"]
+__all__ = ["Finding", "Hosts", "ask", "guarded", "list_domains", "roster"]
 
 T = TypeVar("T")
 
@@ -68,3 +68,8 @@ def ask(hosts: Hosts, host: str, uuid: str) -> Finding:
 def list_domains(hosts: Hosts, host: str) -> Iterable[Domain]:
     """What is on a host right now, running or defined; raises a RebalancerError when it does not answer."""
     return guarded(host, lambda: hosts.connection(host).read(QUICK)[1])
+
+
+def roster(hosts: Hosts, host: str) -> Mapping[str, Entry]:
+    """The same, but only names; much quicker."""
+    return guarded(host, lambda: hosts.connection(host).roster())

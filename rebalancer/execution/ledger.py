@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.cluster.units import format_bytes, format_number
+from rebalancer.drivers import Entry
 from rebalancer.plan.model import Step
 
 __all__ = ["Ledger"]
@@ -84,6 +85,12 @@ class Ledger:
 
     def stayed(self, step: Step) -> None:
         self._on[step.destination].pop(step.uuid, None)
+
+    def is_as_known(self, host: str, roster: Mapping[str, Entry]) -> bool:
+        """Whether a host lists just what is booked there."""
+        booked = {u: (r.name, r.active) for u, r in self._on.get(host, {}).items() if not r.arriving}
+        arriving = {u for u, r in self._on.get(host, {}).items() if r.arriving}
+        return booked == {u: (entry.name, entry.active) for u, entry in roster.items() if u not in arriving}
 
     def observe(self, host: str, domains: Iterable[Domain]) -> None:
         """Takes in what a host lists: newcomers count, what has gone does not; rates of the plan stay."""

@@ -12,7 +12,7 @@ from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import Clock
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.candidate import Candidate, candidates
-from rebalancer.execution.hosts import Hosts, ask, guarded, list_domains
+from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domains, roster
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.ledger import Ledger
 from rebalancer.execution.observer import Observer
@@ -259,11 +259,16 @@ class _Run:
         """What on the hosts is other than planned; asked right before the start. May raise a RebalancerError."""
         step = candidate.step
         source = ask(self._hosts, step.source, step.uuid)
-        destination = ask(self._hosts, step.destination, step.uuid)
+        listed = roster(self._hosts, step.destination)
+        # Asked for only where it is: what a host does not list it does not know.
+        destination = (
+            ask(self._hosts, step.destination, step.uuid) if step.uuid in listed else Finding(host=step.destination)
+        )
         if (found := obstacle(step, candidate.domain.state, source, destination)) is not None:
             self._where[step.uuid] = whereabouts(source, destination, self._where.get(step.uuid))
             return found
-        self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
+        if not self._ledger.is_as_known(step.destination, listed):
+            self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
         return self._ledger.shortage(step) or self._ledger.name_taken(step)
 
     def _watched(self, candidate: Candidate, rate: BytesPerSecond | None) -> Running:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rebalancer.errors import InvalidInput
 from rebalancer.imports.ganeti_text import GanetiData, Node
 from rebalancer.imports.labels import TagLabels, tag_labels
 
 __all__ = ["GanetiTags", "Kind", "ganeti_tags"]
+
+MAX_KINDS = 32
+"""Cluster tags of one meaning."""
 
 EXCLUSION = "htools:iextags:"
 LOCATION = "htools:nlocation:"
@@ -103,8 +107,10 @@ def ganeti_tags(data: GanetiData) -> GanetiTags:
 
 
 def _suffixes(data: GanetiData, prefix: str) -> tuple[str, ...]:
-    found = (tag.removeprefix(prefix) for tag in data.tags if tag.startswith(prefix))
-    return tuple(dict.fromkeys(filter(None, found)))
+    found = dict.fromkeys(tag.removeprefix(prefix) for tag in data.tags if tag.startswith(prefix))
+    if len(found) > MAX_KINDS:
+        raise InvalidInput(f"more than {MAX_KINDS} cluster tags {prefix}…")
+    return tuple(filter(None, found))
 
 
 def _kinds(

@@ -17,6 +17,8 @@ from rebalancer.errors import InvalidInput, Position, Problem
 
 __all__ = ["GanetiData", "Group", "Instance", "InstancePolicy", "Node", "parse_ganeti"]
 
+MAX_SIZE = 32 * 2**20
+"""In characters; 5,000 instances take less than one million."""
 MAX_LINES = 1_000_000
 MAX_LINE = 64 * 2**10
 MAX_NAME = 255
@@ -260,6 +262,8 @@ class _Parser:
 
     def _sections(self, text: str) -> tuple[_Lines, _Lines, _Lines, _Lines, _Lines]:
         text = text.removeprefix("\ufeff")
+        if len(text) > MAX_SIZE:
+            raise InvalidInput(f"larger than {MAX_SIZE // 2**20} MiB", Position(self.file, 1, 1))
         if text.count("\n") > MAX_LINES:
             raise InvalidInput(f"more than {MAX_LINES:,} lines", Position(self.file, MAX_LINES, 1))
         sections: list[_Lines] = [[]]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rebalancer.errors import InvalidInput
+
 __all__ = ["TagLabels", "tag_labels"]
+
+MAX_PAIRS = 5_000_000
+"""Of tags beside each other: seconds of work, and far more than any cluster has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,12 @@ def tag_labels(
     {'web': 0, 'db': 1}
     """
     beside: dict[str, set[str]] = {}
+    pairs = 0
     for tags in sets:
         members = list(dict.fromkeys(tags))
+        pairs += len(members) ** 2
+        if pairs > MAX_PAIRS:
+            raise InvalidInput(f"too many tags of the kind '{base}' beside each other")
         for tag in members:
             beside.setdefault(tag, set()).update(members)
     slot: dict[str, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
@@ -14,6 +14,7 @@ from rebalancer.drivers import (
     Clock,
     Driver,
     DriverHost,
+    Entry,
     HostConnection,
     Migration,
     MigrationOptions,
@@ -153,6 +154,10 @@ class _Shared:
     def read(self, options: ReadOptions) -> tuple[Host, tuple[Domain, ...]]:
         with self._call() as connection:
             return connection.read(options)
+
+    def roster(self) -> Mapping[str, Entry]:
+        with self._call() as connection:
+            return connection.roster()
 
     def find(self, uuid: str) -> Sighting | None:
         with self._call() as connection:

@@ -266,6 +266,17 @@ def test_too_many_rules_are_refused():
         read(text)
 
 
+def test_work_is_bounded():
+    kinds = "\n".join(f"htools:iextags:{i}" for i in range(33))
+    with pytest.raises(InvalidInput, match="more than 32 cluster tags htools:iextags:"):
+        read(f"g|u\n\n{NODE}\n\n\n{kinds}\n\n")
+    instances = "\n".join(f"v{i}|1|1|1|running|Y|a||rbd|{','.join(f's:{n}' for n in range(1000))}" for i in range(6))
+    with pytest.raises(InvalidInput, match="too many tags of the kind 's'"):
+        read(f"g|u\n\n{NODE}\n\n{instances}\n\nhtools:iextags:s\n\n")
+    with pytest.raises(InvalidInput, match="larger than 32 MiB"):
+        read("x" * (32 * 2**20 + 1))
+
+
 def test_the_policy_is_the_same_for_equal_files_of_another_name():
     first = import_ganeti(SourceText(GOOD, "x/cluster.txt"))
     assert first.policy == read(GOOD).policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rebalancer.cluster import Capabilities, Domain, Host
 from rebalancer.cluster.units import Seconds
@@ -11,6 +11,7 @@ from rebalancer.drivers import (
     Clock,
     Driver,
     DriverHost,
+    Entry,
     HostConnection,
     Migration,
     MigrationOptions,
@@ -43,6 +44,11 @@ class TestConnection:
 
     def read(self, options: ReadOptions) -> tuple[Host, tuple[Domain, ...]]:
         return self.driver.reads[self.host.name]()
+
+    def roster(self) -> Mapping[str, Entry]:
+        return {
+            domain.uuid: Entry(name=domain.name, active=domain.state.active) for domain in self.read(ReadOptions())[1]
+        }
 
     def find(self, uuid: str) -> Sighting | None:
         return None

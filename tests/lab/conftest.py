@@ -1,12 +1,13 @@
 """The lab as fixtures: `lab` is brought up once a session, `clean_lab` is the same one, emptied after each test."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from .cluster import Lab
+from .commands import Rebalance
 from .requirements import skip_or_fail, what_is_missing
 
 _HERE = Path(__file__).parent
@@ -50,3 +51,14 @@ def clean_lab(lab: Lab) -> Iterator[Lab]:
         yield lab
     finally:
         lab.reset()
+
+
+@pytest.fixture
+def prepare(clean_lab: Lab, tmp_path: Path) -> Callable[..., Rebalance]:
+    """Makes an inventory of the first ``hosts`` hosts and gives a command line for it."""
+
+    def make(hosts: int = 3, **inventory: object) -> Rebalance:
+        path = clean_lab.write_inventory(tmp_path / "inventory.yaml", hosts=clean_lab.hosts[:hosts], **inventory)  # type: ignore[arg-type, unused-ignore]
+        return Rebalance(tmp_path, path)
+
+    return make

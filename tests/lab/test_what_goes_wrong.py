@@ -1,0 +1,146 @@
+"""Hostile names, hosts that answer nonsense or not at all, options that are not offered, migrations that fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Lab
+from .commands import Rebalance, assert_each_runs_once, capacity, names_on, wide
+from .guest import Guest
+from .inventory import Link
+
+
+def test_an_option_that_hosts_do_not_offer_is_refused_before_anything(
+    clean_lab: Lab, prepare: Callable[..., Rebalance]
+) -> None:
+    rebalance = prepare(capacity=capacity(3))
+    guest = clean_lab.start_guest(clean_lab["h1"], "web", 64)
+    policy = rebalance.policy("rdma", 'migration:\n  - {select: "true", transport: rdma}\n')
+    said = rebalance("plan", "-p", "balance", "-p", policy, status=1)
+    assert "h1" in said
+    assert "transport" in said
+    assert clean_lab.where(guest) == {"h1": "running"}
+
+
+EVIL_NAMES = ("$(touch pwned)", "a;b 'c\"", "-f `touch pwned`", "7", "[red]ünï\u202ecode")
+
+
+def test_names_are_data(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
+    rebalance = prepare(capacity=capacity(3))
+    guests = [clean_lab.start_guest(clean_lab["h1"], name, 64) for name in EVIL_NAMES]
+    clash = clean_lab.start_guest(clean_lab["h2"], EVIL_NAMES[0], 64)
+    policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
+    shown = rebalance("plan", "-p", policy)
+    assert "$(touch pwned)" in shown
+    assert "\u202e" not in shown
+    rebalance("apply", "-p", policy, "--yes")
+    assert_each_runs_once(clean_lab, [*guests, clash])
+    assert names_on(clean_lab, "h2") == {*EVIL_NAMES, "$(touch pwned)-h1"}
+    assert not list(rebalance.directory.rglob("pwned"))
+    assert not any(host.run(["sh", "-c", "ls / /root | grep pwned || true"]).stdout.strip() for host in clean_lab.hosts)
+
+
+@pytest.fixture
+def impostor(clean_lab: Lab, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Puts a script in the place of h3's virsh."""
+    host = clean_lab["h3"]
+    mounted = []
+
+    def install(script: str) -> None:
+        path = clean_lab.shared / "impostor"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        host.run(["mount", "--bind", str(path), "/usr/bin/virsh"])
+        mounted.append(path)
+
+    yield install
+    for _ in mounted:
+        host.run(["umount", "/usr/bin/virsh"])
+
+
+XXE = """cat <<'X'
+<?xml version="1.0"?><!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><capabilities><host>&e;</host></capabilities>
+X"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("echo 'all your base'; exit 0", id="garbage"),
+        pytest.param("head -c 300000 /dev/urandom", id="binary garbage"),
+        pytest.param("echo no such luck >&2; exit 1", id="failure"),
+        pytest.param(XXE, id="external entity"),
+    ],
+)
+def test_a_host_that_answers_nonsense(
+    clean_lab: Lab, prepare: Callable[..., Rebalance], impostor: Callable[[str], None], script: str
+) -> None:
+    rebalance = prepare(capacity=capacity(3))
+    guest = clean_lab.start_guest(clean_lab["h1"], "web", 64)
+    impostor(script)
+    said = rebalance("apply", "-p", "balance", "--yes", status=1)
+    assert len([line for line in said.splitlines() if "h3" in line]) == 1, said
+    assert "root:" not in said
+    assert clean_lab["h1"].running() == {"web": guest.uuid}
+
+
+def test_a_wrong_host_key_is_refused(clean_lab: Lab, prepare: Callable[..., Rebalance], tmp_path: Path) -> None:
+    rebalance = prepare(capacity=capacity(3))
+    lines = clean_lab.known_hosts.read_text().splitlines()
+    keys = [line.split(maxsplit=1) for line in lines]
+    forged = "".join(f"{host} {key}\n" for (host, _), (_, key) in zip(keys, [*keys[1:], keys[0]], strict=True))
+    (tmp_path / "forged").write_text(forged)
+    text = rebalance.inventory.read_text().replace(str(clean_lab.known_hosts), str(tmp_path / "forged"))
+    rebalance.inventory.write_text(text)
+    said = rebalance("plan", "-p", "balance", status=1)
+    assert "host key" in said
+    assert "forged:1" in said
+
+
+def test_a_refused_connection_is_said_once(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
+    rebalance = prepare(capacity=capacity(3))
+    text = rebalance.inventory.read_text()
+    rebalance.inventory.write_text(text.replace('name: "h3",', 'name: "h3", ssh: {port: 9},'))
+    said = rebalance("plan", "-p", "balance", status=1)
+    assert [line for line in said.splitlines() if "h3" in line and "refused" in line], said
+
+
+def test_a_migration_that_fails_blocks_only_what_depends_on_it(
+    clean_lab: Lab, prepare: Callable[..., Rebalance]
+) -> None:
+    rebalance = prepare(
+        capacity=capacity(3), links=[Link("h1-nic", ("h1", "switch"), "64 Mbit/s"), *wide("h2"), *wide("h3")]
+    )
+    slow = clean_lab.start_guest(clean_lab["h1"], "slow", 128, dirty_mib_per_s=1, working_set_mib=100)
+    other = clean_lab.start_guest(clean_lab["h1"], "other", 128, dirty_mib_per_s=1, working_set_mib=40)
+    time.sleep(3)
+    policy = rebalance.policy(
+        "go",
+        "rules:\n"
+        "  - pin: {select: \"name == 'slow'\", hosts: [h2]}\n"
+        "  - pin: {select: \"name == 'other'\", hosts: [h3]}\n",
+    )
+    killer = threading.Thread(target=_kill_when_it_copies, args=(clean_lab, slow))
+    killer.start()
+    said = rebalance("apply", "-p", policy, "--yes", status=4, timeout=180)
+    killer.join()
+    clean_lab["h2"].start_libvirtd()
+    assert "slow" in said
+    assert clean_lab.where(other) == {"h3": "running"}
+    assert_each_runs_once(clean_lab, [slow, other])
+    assert "h1" in clean_lab.where(slow)
+
+
+def _kill_when_it_copies(lab: Lab, guest: Guest) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if "h2" in lab.where(guest):
+            time.sleep(1.5)
+            lab["h2"].kill_libvirtd()
+            return
+        time.sleep(0.2)
