@@ -49,8 +49,8 @@ class SshEntry(Model):
     """The private key's file."""
     known_hosts: Name | None = None
     """The file with the hosts' keys; a host whose key is not there is refused."""
-    config: Name | None = None
-    """An ``ssh_config`` to take more settings from."""
+    config: Name | Literal[False] | None = None
+    """An ``ssh_config`` to take more settings from, instead of the user's and the system's; ``false``: none."""
     connect_timeout: DurationField | None = None
     command_timeout: DurationField | None = None
 

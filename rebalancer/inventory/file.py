@@ -96,7 +96,7 @@ def _ssh(entry: SshEntry | None, directory: Path) -> dict[str, object]:
     if entry is None:
         return {}
     given = entry.model_dump(exclude_none=True)
-    return {key: _local(value, directory) if key in _PATHS else value for key, value in given.items()}
+    return {key: _local(value, directory) if key in _PATHS and value else value for key, value in given.items()}
 
 
 def _local(path: str, directory: Path) -> str:

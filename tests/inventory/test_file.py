@@ -199,3 +199,8 @@ def test_points_into_a_wrong_selector():
     with pytest.raises(InvalidInput) as error:
         parse(HEADER + "hosts: [{name: h1}]\nlabels: [{select: \"true && nme == 'x'\", set: {a: b}}]", "i.yaml")
     assert str(error.value).startswith("i.yaml:4:28: select: ")
+
+
+def test_no_ssh_config_may_be_wanted():
+    inventory = parse(HEADER + "hosts:\n  - {name: h1, ssh: {config: false}}\n")
+    assert inventory.hosts[0].reach.settings["ssh"] == {"config": False}
