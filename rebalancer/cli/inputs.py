@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from rebalancer.inventory import Connections, Inventory, Reading
     from rebalancer.policy import Policy
 
-__all__ = ["INVENTORY_VARIABLE", "LiveCluster", "live_cluster", "load_policy", "read_input", "stop_after", "tell"]
+__all__ = [
+    "INVENTORY_VARIABLE",
+    "LiveCluster",
+    "live_cluster",
+    "load_policy",
+    "read_input",
+    "refuse_to_overwrite",
+    "stop_after",
+    "tell",
+]
 
 INVENTORY_VARIABLE = "REBALANCE_INVENTORY"
 
@@ -95,6 +104,13 @@ def load_policy(specs: Sequence[str] | None, cluster: Cluster, default: str = "b
     if errors:
         raise InvalidInput(errors)
     return policy
+
+
+def refuse_to_overwrite(output: Path | None, *inputs: Path | str | None) -> None:
+    """Raises InvalidInput where a result would be written over what it is made from."""
+    there = [Path(given) for given in inputs if given is not None and Path(given).exists()]
+    if output is not None and output.exists() and any(output.samefile(given) for given in there):
+        raise InvalidInput(f"{output} is an input of this command; write the result (-o) to another file")
 
 
 def stop_after(limit: Seconds | None) -> Callable[[], bool]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rebalancer.cli.inputs import read_input, tell
+from rebalancer.cli.inputs import INVENTORY_VARIABLE, read_input, refuse_to_overwrite, tell
 from rebalancer.cli.options import (
     DetailedExitcode,
     DirtyRate,
@@ -47,6 +48,7 @@ def plan(
     from rebalancer.plan.file import dump_plan
     from rebalancer.report import make_console, print_plan
 
+    refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), snapshot, *(policies or []))
     options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
     made, policy = plan_for(read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable), options)
     if output_format is Format.JSON:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rebalancer.cli.history import read_history
 from rebalancer.cli.inputs import load_policy, stop_after
 from rebalancer.cluster.units import Seconds
 
@@ -41,5 +42,6 @@ def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
         effort=options.effort,
         created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         stop=stop_after(options.time_limit),
+        history=read_history(policy),
     )
     return plan, policy.name

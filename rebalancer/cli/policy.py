@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rebalancer.cli.inputs import read_input, tell
-from rebalancer.cli.options import Inventory, Snapshot
+from rebalancer.cli.options import Inventory, Policies, Snapshot
 from rebalancer.cli.status import ExitStatus
 from rebalancer.cluster.text import printable
 from rebalancer.errors import InvalidInput, Problem
@@ -18,6 +18,8 @@ __all__ = ["app"]
 app = typer.Typer(help="Work on policies.", rich_markup_mode=None)
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Policy files; each is checked by itself.")]
+
+Scenarios = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.")]
 
 
 @app.command("validate")
@@ -55,6 +57,42 @@ def list_policies() -> ExitStatus:
     width = max((len(name) for name in names), default=0)
     for name in names:
         print(f"{name:<{width}}  {load_policies([name], read_text).description}")
+    return ExitStatus.DONE
+
+
+@app.command("show")
+def show(policies: Policies = None) -> ExitStatus:
+    """The effective policy: everything that counts, and the file and line that each part comes from."""
+    from rebalancer.files import read_text
+    from rebalancer.policy import load_policies, show_policy
+
+    print(show_policy(load_policies(policies or ["balance"], read_text)), end="")
+    return ExitStatus.DONE
+
+
+@app.command("test")
+def test(files: Scenarios) -> ExitStatus:
+    """Run scenario files: a cluster, policies, and what a plan must come to. Ends with status 1 where one differs."""
+    from rebalancer.files import read_text
+    from rebalancer.policy.scenario import run_scenario
+
+    passed = 0
+    for file in files:
+        failures = run_scenario(read_text(file), str(file), read_text)
+        passed += not failures
+        print(f"{printable(str(file))}: {'as expected' if not failures else 'differs'}")
+        for failure in failures:
+            tell(f"{file}: {failure}")
+    print(f"{passed} of {len(files)} scenarios are as expected")
+    return ExitStatus.DONE if passed == len(files) else ExitStatus.ERROR
+
+
+@app.command("schema")
+def schema() -> ExitStatus:
+    """The JSON Schema of policy files, for editors, with all rules and goals that are installed."""
+    from rebalancer.policy import schema_text
+
+    print(schema_text(), end="")
     return ExitStatus.DONE
 
 

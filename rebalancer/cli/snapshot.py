@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rebalancer.cli.inputs import read_input, tell
+from rebalancer.cli.inputs import INVENTORY_VARIABLE, read_input, refuse_to_overwrite, tell
 from rebalancer.cli.options import DirtyRate, Inventory, Snapshot
 from rebalancer.cli.status import ExitStatus
 
@@ -35,6 +36,7 @@ def snapshot(
     from rebalancer.cluster.snapshot import dump_snapshot
     from rebalancer.files import write_atomically
 
+    refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), saved)
     cluster = read_input(inventory, saved, dirty_rate, ignore_unreachable=True)
     text = dump_snapshot(without_names(cluster) if anonymise else cluster)
     if output is None:

@@ -87,6 +87,7 @@ class _Disguise:
             labels=self._hide(host.labels),
             offers=self._hide_sets(host.offers),
             reason=None,
+            distance={self.nodes[name]: distance for name, distance in host.distance.items()},
         )
 
     def domain(self, domain: Domain) -> Domain:

@@ -64,6 +64,7 @@ def _host(host: Host) -> Facts:
         "migration": migration,
         "labels": dict(host.labels),
         "offers": {kind: sorted(items) for kind, items in host.offers.items()},
+        "distance": {name: float(distance) for name, distance in host.distance.items()},
     }
 
 
@@ -105,6 +106,8 @@ def _compare_host(host: str, old: Facts, new: Facts) -> Iterator[str]:
         yield f"{host}: label {shown(label)} is now {_value(now)}, was {_value(was)}"
     for kind, _, _ in _changes(old["offers"], new["offers"]):
         yield f"{host}: what it offers as {shown(kind)} has changed"
+    for other, _, _ in _changes(old["distance"], new["distance"]):
+        yield f"{host}: the distance to {shown(other)} has changed"
 
 
 def _compare_domains(

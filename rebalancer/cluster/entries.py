@@ -10,8 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from rebalancer.cluster.model import DomainState, HostState, Link
+from rebalancer.cluster.statistics import parse_statistic
 from rebalancer.cluster.text import shown
-from rebalancer.documents import AmountsField, BytesField, Document, Model, Name, RateField
+from rebalancer.documents import AmountsField, BytesField, Document, Model, Name, RateField, ShareField
 from rebalancer.errors import Problem
 
 __all__ = [
@@ -41,6 +42,12 @@ def _link_capacity(rate: float) -> float:
     if rate <= 0:
         raise ValueError("must be more than 0")
     return rate
+
+
+def _at_most_all(share: float) -> float:
+    if share > 1:
+        raise ValueError("must be at most 100%")
+    return share
 
 
 class LinkEntry(Model):
@@ -81,6 +88,10 @@ class HostEntry(Model):
     migration: CapabilitiesEntry = CapabilitiesEntry()
     offers: Mapping[str, frozenset[str]] = Field(default_factory=dict)
     reason: str | None = None
+    pressure: Mapping[str, Annotated[ShareField, AfterValidator(_at_most_all)]] = Field(default_factory=dict)
+    """Resource → the share of time in which something on the host waited for it."""
+    distance: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Other host → how far it is to move a domain there; 0 where nothing is said."""
 
 
 class TraitsEntry(Model):
@@ -105,6 +116,8 @@ class DomainEntry(Model):
     needs: Mapping[str, frozenset[str]] = Field(default_factory=dict)
     migration: TraitsEntry = TraitsEntry()
     persistent: bool = True
+    loads: Mapping[Annotated[str, AfterValidator(parse_statistic)], AmountsField] = Field(default_factory=dict)
+    """Statistic → resource → amount, beside ``uses``: ``{p95@1h: {cpu: 2.5}, requested: {cpu: 4}}``."""
 
 
 def links_of(entries: Iterable[LinkEntry]) -> tuple[Link, ...]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from rebalancer.cluster.capabilities import Capabilities
+from rebalancer.cluster.statistics import find_statistic
 from rebalancer.cluster.units import Bytes, BytesPerSecond
 
 __all__ = ["Cluster", "Domain", "DomainState", "Host", "HostState", "Link", "MigrationTraits"]
@@ -55,6 +56,10 @@ class Host:
     offers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     reason: str | None = None
     """Why the state is not ``up``, where that is known."""
+    pressure: Mapping[str, float] = field(default_factory=dict)
+    """Resource → the share of time in which something on the host waited for it, as Linux measures it."""
+    distance: Mapping[str, float] = field(default_factory=dict)
+    """Other host → how far it is to move a domain there, in any unit; what is not said is near (0)."""
 
     @property
     def readable(self) -> bool:
@@ -78,8 +83,8 @@ class MigrationTraits:
 class Domain:
     """A virtual machine. Its identity is its UUID; its name is a label that is unique on a host only.
 
-    ``uses`` is what counts against its host's capacity. ``needs`` maps a kind of requirement to what a host must
-    offer of it (see :attr:`Host.offers`).
+    ``uses`` is what counts against its host's capacity where no other figure is asked for. ``needs`` maps a kind of
+    requirement to what a host must offer of it (see :attr:`Host.offers`).
     """
 
     name: str
@@ -92,6 +97,17 @@ class Domain:
     migration: MigrationTraits = field(default_factory=MigrationTraits)
     persistent: bool = True
     """Whether the host keeps a stored definition of it."""
+    loads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Other figures than ``uses``, by statistic (see :mod:`~rebalancer.cluster.statistics`):
+    ``{"p95@1h": {"cpu": 2.5}, "requested": {"cpu": 4}}``."""
+
+    def load(self, resource: str, statistic: str | None = None) -> float | None:
+        """How much of a resource counts by a statistic; None where that is not known. Without one: what it uses."""
+        if statistic is None:
+            return self.uses.get(resource)
+        known = {name: amounts[resource] for name, amounts in self.loads.items() if resource in amounts}
+        found = find_statistic(statistic, known)
+        return None if found is None else known[found]
 
     def missing_on(self, host: Host) -> tuple[str, ...]:
         """What the domain needs and the host lacks, e.g. ``("network 'br-prod'",)``."""

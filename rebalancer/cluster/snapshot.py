@@ -65,6 +65,7 @@ def parse_snapshot(text: str, file: str) -> Cluster:
     problems: list[Problem] = []
     unique(document, "hosts", "host", [host.name for host in snapshot.hosts], problems)
     check_links(document, snapshot.links, problems)
+    _check_distances(document, snapshot, problems)
     _check_domains(document, snapshot, problems)
     if problems:
         raise InvalidInput(sorted(problems, key=lambda problem: problem.position or Position(file, 0, 0)))
@@ -75,6 +76,16 @@ def parse_snapshot(text: str, file: str) -> Cluster:
         domains=tuple(_domain(entry) for entry in snapshot.domains),
         links=links_of(snapshot.links),
     )
+
+
+def _check_distances(document: Document, snapshot: _Snapshot, problems: list[Problem]) -> None:
+    hosts = {host.name for host in snapshot.hosts}
+    for index, host in enumerate(snapshot.hosts):
+        for name in host.distance:
+            if name not in hosts:
+                message = f"host {shown(host.name)} has a distance to {shown(name)}, which is not among the hosts"
+                position = document.position(["hosts", index, "distance", name], key=True)
+                problems.append(Problem(message + suggestion(name, hosts), position))
 
 
 def _check_domains(document: Document, snapshot: _Snapshot, problems: list[Problem]) -> None:
@@ -104,6 +115,8 @@ def _host(entry: HostEntry) -> Host:
         migration=_capabilities(entry.migration),
         offers=entry.offers,
         reason=entry.reason,
+        pressure=entry.pressure,
+        distance=entry.distance,
     )
 
 
@@ -126,6 +139,7 @@ def _domain(entry: DomainEntry) -> Domain:
             memory=memory, dirty_rate=traits.dirty_rate, allowed=traits.allowed, reason=traits.reason
         ),
         persistent=entry.persistent,
+        loads=entry.loads,
     )
 
 
@@ -179,6 +193,8 @@ def _host_as_written(host: Host) -> dict[str, object]:
             "capacity": _amounts(host.capacity),
             "migration": {name: value for name, value in given.items() if value != getattr(defaults, name)},
             "offers": _sets(host.offers),
+            "pressure": _amounts(host.pressure),
+            "distance": _amounts(host.distance),
         }
     )
 
@@ -202,6 +218,7 @@ def _domain_as_written(domain: Domain) -> dict[str, object]:
             "labels": dict(sorted(domain.labels.items())),
             "needs": _sets(domain.needs),
             "migration": migration,
+            "loads": {name: _amounts(amounts) for name, amounts in sorted(domain.loads.items())},
         }
     )
     return entry if domain.persistent else {**entry, "persistent": False}

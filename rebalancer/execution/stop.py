@@ -38,7 +38,10 @@ def stop_on_signals(stop: StopSignal | None = None) -> Iterator[StopSignal]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         asked.request()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that goes away (SIGHUP) must not leave migrations alone, unless somebody said that it does not matter.
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    wanted += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    before = {number: signal.signal(number, handle) for number in wanted}
     try:
         yield asked
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ __all__ = [
     "Capacity",
     "DistanceCost",
     "Evenness",
+    "EvennessForm",
     "Failover",
     "FloatArray",
     "GroupLeast",
@@ -40,6 +41,7 @@ __all__ = [
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
+EvennessForm: TypeAlias = Literal["deviation", "variance", "peak", "range", "excess"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,20 +196,26 @@ class Failover:
 
     Cost: per resource the room that is short in the worst case, as a share of the mean limit, and the number of
     domains that fit on no survivor in their worst case. ``demand``: float[R, D]; ``limit``: float[R, H], finite;
-    ``zone``: int[H], -1 for a zone of its own.
+    ``zone``: int[H], -1 for a zone of its own. ``resources``: what the R rows are called, for people.
     """
 
     demand: FloatArray
     limit: FloatArray
     zone: IntArray
     tolerate: int = 1
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evenness:
-    """Hosts are utilised alike. With u_h = load / capacity, cost = 100 · sqrt(mean_h max(0, |u_h - target| -
-    tolerance)²) over the counted hosts: where the target is their mean utilisation and the tolerance 0, the standard
-    deviation in percentage points.
+    """Hosts are utilised alike. Cost, over the counted hosts, with u_h = load / capacity in percentage points:
+
+    - ``deviation``: sqrt(mean_h max(0, |u_h - target| - tolerance)²): where the target is their mean utilisation and
+      the tolerance 0, the standard deviation;
+    - ``variance``: its square;
+    - ``peak``: max(0, max_h u_h - target - tolerance);
+    - ``range``: max(0, max_h u_h - min_h u_h - tolerance);
+    - ``excess``: Σ_h max(0, u_h - target - tolerance).
 
     ``demand``: float[D]; ``capacity``: float[H]; ``counted``: bool[H], the hosts that share the load, each with a
     positive capacity. ``target``, ``tolerance``: fractions.
@@ -219,12 +227,16 @@ class Evenness:
     counted: BoolArray
     target: float
     tolerance: float = 0.0
+    form: EvennessForm = "deviation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HostsInUse:
-    """Few hosts carry domains. Cost: hosts in use, less the mean square of their utilisation, so that emptying a host
-    pays step by step and the last domain's leaving pays most.
+    """Few hosts carry domains. Cost: Σ over the hosts in use of (1 + 2u - u²) / 2, where u is their utilisation, 1 at
+    most: between half and one for each host.
+
+    Concave, so that of two hosts the emptier one gives to the fuller one and the last domain's leaving pays most.
+    Among hosts of one size, emptying one never costs more than it saves, wherever its domains go.
 
     ``demand``: float[D]; ``capacity``: float[H]: the utilisation that guides the search.
     """

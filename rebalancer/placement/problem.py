@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from rebalancer.placement.limits import MoveLimits
 from rebalancer.placement.primitives import IntArray, Primitive
 
 __all__ = ["Problem", "Term"]
@@ -36,7 +37,10 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """``start``: int[D], the host that each domain stands on now. ``max_moves``: None for any number."""
+    """``start``: int[D], the host that each domain stands on now. ``max_moves``: None for any number.
+
+    ``limits``: what else the moves of one plan may come to.
+    """
 
     hosts: tuple[str, ...]
     domains: tuple[str, ...]
@@ -44,6 +48,7 @@ class Problem:
     start: IntArray
     terms: tuple[Term, ...]
     max_moves: int | None = None
+    limits: MoveLimits | None = None
 
     @cached_property
     def tiers(self) -> int:

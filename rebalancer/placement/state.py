@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rebalancer.placement.evaluators import evaluator
+from rebalancer.placement.limits import Tally
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem, Term
 
@@ -17,8 +18,8 @@ class State:
     """Costs come as vectors, most important first: ``[worsening, tier 0, tier 1, …]``, compared lexicographically.
 
     ``worsening`` is how far hard rules are broken beyond both their bound and where they stood at the start, element
-    by element, plus the moves beyond ``max_moves``. It is 0 at the start and a search that only accepts what is not
-    worse keeps it there.
+    by element, plus the moves beyond ``max_moves`` and what goes beyond the other limits. It is 0 at the start and a
+    search that only accepts what is not worse keeps it there.
     """
 
     def __init__(self, problem: Problem, placement: IntArray | None = None) -> None:
@@ -28,6 +29,7 @@ class State:
         self.moved = 0
         hosts = len(problem.hosts)
         self._evaluators = [(term, evaluator(term.primitive, problem.start, hosts)) for term in problem.terms]
+        self._tally = None if problem.limits is None else Tally(problem.limits, problem.start, hosts)
         self.levels = problem.tiers + 1
         if placement is not None:
             for domain in np.flatnonzero(placement != problem.start):
@@ -41,6 +43,8 @@ class State:
             if term.hard:
                 costs[0] += each.worsening()
         costs[0] += self._surplus(self.moved)
+        if self._tally is not None:
+            costs[0] += self._tally.surplus()
         return costs
 
     def parts(self) -> dict[str, float]:
@@ -68,6 +72,8 @@ class State:
                 change[0, away - int(source != home) == extra] += self._surplus(self.moved + extra) - self._surplus(
                     self.moved
                 )
+        if self._tally is not None:
+            change[0] += self._tally.shift(domain, source)
         return change
 
     def term_shift(self, term: Term, domain: int) -> FloatArray:
@@ -81,6 +87,8 @@ class State:
             return
         for _, each in self._evaluators:
             each.apply(domain, source, destination)
+        if self._tally is not None:
+            self._tally.apply(domain, source, destination)
         home = int(self.start[domain])
         self.moved += int(destination != home) - int(source != home)
         self.placement[domain] = destination

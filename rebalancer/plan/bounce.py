@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
-from rebalancer.plan.drain import drain
+from rebalancer.plan.drain import Budget, drain
 from rebalancer.plan.ledger import Ledger, Leg
 
-__all__ = ["Bounce", "find_bounces"]
+__all__ = ["Bounce", "Parking", "find_bounces"]
 
-_MOST_DRAINS = 3_000
 _MOST_BOUNCES = 3
 
 
@@ -22,21 +22,30 @@ class Bounce:
     second: Leg
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parking:
+    """Where domains may be parked, and what that takes.
+
+    ``hosts``: those that accept domains. ``cost``: seconds that a leg takes, infinite where it cannot be made.
+    ``renames``: for each host, whether a domain may take another name when it leaves it.
+    """
+
+    hosts: Sequence[int]
+    cost: Callable[[Leg], float]
+    renames: Sequence[bool]
+
+
 def find_bounces(
-    ledger: Ledger,
-    legs: Sequence[Leg],
-    residents: Sequence[Leg],
-    hosts: Sequence[int],
-    cost: Callable[[Leg], float],
+    ledger: Ledger, legs: Sequence[Leg], residents: Sequence[Leg], parking: Parking, budget: Budget
 ) -> list[Bounce] | None:
     """The cheapest of the shortest sequences of bounces, up to three, that let all ``legs`` be made; None: none found.
 
     ``residents``: for each domain that does not move and may, a leg from its host to itself; they may step aside for
-    a while. ``hosts``: where a domain may be parked; where it breaks no rule if there is such a way, else where it
-    breaks none that it does not break already.
+    a while. Domains are parked where that breaks no rule if there is such a way, else where it breaks none that they
+    do not break already.
     """
     for lenient in (False, True):
-        search = _Bounces(ledger, residents, hosts, cost, lenient)
+        search = _Bounces(ledger, residents, parking, budget, lenient)
         for length in range(1, _MOST_BOUNCES + 1):
             found = search.run(list(legs), length)
             if found is not None:
@@ -46,28 +55,24 @@ def find_bounces(
 
 class _Bounces:
     def __init__(
-        self,
-        ledger: Ledger,
-        residents: Sequence[Leg],
-        hosts: Sequence[int],
-        cost: Callable[[Leg], float],
-        lenient: bool,
+        self, ledger: Ledger, residents: Sequence[Leg], parking: Parking, budget: Budget, lenient: bool
     ) -> None:
         self.ledger = ledger
         self.residents = residents
-        self.hosts = hosts
-        self.cost = cost
+        self.parking = parking
+        self.budget = budget
         self.lenient = lenient
-        self.drains = 0
 
     def run(self, legs: list[Leg], length: int) -> list[Bounce] | None:
-        for bounce in sorted(self._candidates(legs), key=lambda b: self.cost(b.first) + self.cost(b.second)):
-            self.drains += 1
-            if self.drains > _MOST_DRAINS:
+        cost = self.parking.cost
+        candidates = [(cost(bounce.first) + cost(bounce.second), bounce) for bounce in self._candidates(legs)]
+        possible = sorted((pair for pair in candidates if pair[0] < inf), key=lambda pair: pair[0])
+        for _, bounce in possible:
+            if self.budget.spent:
                 return None
             rest = [leg for leg in legs if leg.domain != bounce.second.domain] + [bounce.second]
             self.ledger.move(bounce.first)
-            done, left = drain(self.ledger, rest)
+            done, left = drain(self.ledger, rest, self.budget)
             found: list[Bounce] | None = None if left else []
             if left and length > 1:
                 for leg in done:
@@ -86,12 +91,14 @@ class _Bounces:
         waiting = {leg.domain for leg in legs}
         bystanders = [leg for leg in self.residents if leg.source in waited_for and leg.domain not in waiting]
         for leg in [*(leg for leg in legs if leg.source in waited_for), *bystanders]:
-            for host in self.hosts:
+            for host in self.parking.hosts:
+                renames = self.parking.renames[host] and not leg.fixed_name
                 if (
                     host not in (leg.source, leg.destination)
                     and self.ledger.allows(leg.domain, host, lenient=self.lenient)
                     and self.ledger.fits(leg.domain, host)
-                    and (not leg.fixed_name or self.ledger.name_is_free(leg.name, host))
+                    # A name that is changed on the way there must be had back on the way on.
+                    and (renames or self.ledger.name_is_free(leg.name, host))
                 ):
-                    first = Leg(leg.domain, leg.source, host, leg.name, leg.fixed_name)
-                    yield Bounce(first, Leg(leg.domain, host, leg.destination, leg.name, leg.fixed_name))
+                    first = replace(leg, destination=host)
+                    yield Bounce(first, replace(leg, source=host, fixed_name=not renames))

@@ -7,50 +7,65 @@ general, so the number of tries is bounded).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rebalancer.plan.ledger import Ledger, Leg
 
-__all__ = ["drain", "is_contended"]
+__all__ = ["Budget", "drain"]
 
-_MOST_TRIES = 2_000
 _DEEPEST = 100
+_MOST_TRIES = 500
+"""Orders tried in one drain."""
 
 
-def is_contended(ledger: Ledger, legs: Sequence[Leg], host: int) -> bool:
-    """Whether the host cannot hold all that is still to arrive, if nobody left."""
-    arriving = [leg.domain for leg in legs if leg.destination == host]
-    need = ledger.demand[:, arriving].sum(axis=1) if arriving else 0.0
-    return bool((ledger.load[:, host] + need > ledger.bound[:, host]).any())
+@dataclass(slots=True)
+class Budget:
+    """How often a move may still be looked at while one plan is made; without any left, only one order is tried.
+
+    Counting looks, not seconds, keeps plans reproducible; a stop signal (a time limit, Ctrl-C) may end it early.
+    """
+
+    looks: int = 300_000
+    stop: Callable[[], bool] = lambda: False
+
+    def spend(self, looks: int) -> None:
+        self.looks = 0 if self.stop() else max(self.looks - looks, 0)
+
+    @property
+    def spent(self) -> bool:
+        return self.looks == 0
 
 
-def drain(ledger: Ledger, legs: Sequence[Leg]) -> tuple[list[Leg], list[Leg]]:
+def drain(ledger: Ledger, legs: Sequence[Leg], budget: Budget) -> tuple[list[Leg], list[Leg]]:
     """An order in which legs can be made one at a time, and those that remain in the best order found.
 
     The ledger is as before afterwards.
     """
-    return _Drain(ledger).run(list(legs))
+    return _Drain(ledger, budget).run(list(legs))
 
 
 class _Drain:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, budget: Budget) -> None:
         self.ledger = ledger
+        self.budget = budget
         self.tries = 0
 
     def run(self, legs: list[Leg], depth: int = 0) -> tuple[list[Leg], list[Leg]]:
+        if depth >= _DEEPEST or self.budget.spent:
+            return self._greedily(legs)
         done, left = self._settle(legs)
         best = (list(done), left)
         for leg in self._candidates(left):
             self.tries += 1
-            if self.tries > _MOST_TRIES and depth < _DEEPEST:
+            if self.tries > _MOST_TRIES:
                 break
             self.ledger.move(leg)
-            remaining = [other for other in left if other is not leg]
-            further, remain = self.run(remaining, depth + 1) if depth < _DEEPEST else self._greedily(remaining)
+            further, remain = self.run([other for other in left if other is not leg], depth + 1)
             self.ledger.move(leg.reversed())
             if len(remain) < len(best[1]):
                 best = ([*done, leg, *further], remain)
-            if not remain or depth >= _DEEPEST:
+            if not remain or self.budget.spent:
                 break
         for leg in reversed(done):
             self.ledger.move(leg.reversed())
@@ -71,14 +86,14 @@ class _Drain:
         """Makes every move that harms no other, as long as there is one."""
         done: list[Leg] = []
         while True:
-            open_hosts = {
-                host for host in {leg.destination for leg in legs} if not is_contended(self.ledger, legs, host)
-            }
-            made = [leg for leg in legs if leg.destination in open_hosts and self._try(leg)]
+            self.budget.spend(len(legs))
+            contended = self.ledger.contended(legs)
+            made = [leg for leg in legs if not contended[leg.destination] and self._try(leg)]
             if not made:
                 return done, legs
             done += made
-            legs = [leg for leg in legs if leg not in made]
+            gone = {leg.domain for leg in made}
+            legs = [leg for leg in legs if leg.domain not in gone]
 
     def _try(self, leg: Leg) -> bool:
         if not self._fits(leg):
@@ -94,6 +109,7 @@ class _Drain:
     def _candidates(self, legs: list[Leg]) -> Iterator[Leg]:
         """Those that fit; first those that leave a host others wait for, the largest first."""
         waited_for = {leg.destination for leg in legs}
+        self.budget.spend(len(legs))
         fitting = [leg for leg in legs if self._fits(leg)]
         return iter(
             sorted(

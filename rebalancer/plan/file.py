@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rebalancer.cluster.snapshot import dump_snapshot, parse_snapshot
+from rebalancer.cluster import Cluster
+from rebalancer.cluster.snapshot import dump_snapshot, fingerprint, parse_snapshot
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Problem
@@ -19,8 +20,14 @@ from rebalancer.policy.model import MigrationSettings, Rung
 __all__ = ["dump_plan", "parse_plan"]
 
 
+NAME_PATTERN = r"^[^/\x00-\x1f\x7f]+$"
+"""No hypervisor takes anything else for a name (see :func:`rebalancer.plan.names.new_name`)."""
+
 Number = int | float
 """What is whole stays whole, so that a plan that is read and written again is the same to the byte."""
+
+
+Amount = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)]
 
 
 class _Metadata(Model):
@@ -75,7 +82,7 @@ class _Options(Model):
     total: int = Field(ge=1)
     bandwidth: Number | None = None
     max_downtime: Number = Field(gt=0)
-    timeout: Number | None = None
+    timeout: Number | None = Field(default=None, gt=0)
     when_not_converging: tuple[Rung, ...] = ()
     transport: str | None = None
 
@@ -87,12 +94,12 @@ class _Step(Model):
     uuid: str
     source: str
     destination: str
-    new_name: str | None = None
+    new_name: Annotated[str, Field(min_length=1, max_length=255, pattern=NAME_PATTERN)] | None = None
     live: bool
     links: tuple[str, ...] = ()
     bandwidth: Number | None = Field(default=None, gt=0)
     after: tuple[str, ...] = ()
-    uses: dict[str, Number] = Field(default_factory=dict)
+    uses: dict[str, Amount] = Field(default_factory=dict)
     options: _Options
     predicted: _Prediction
     why: tuple[_Reason, ...] = ()
@@ -111,8 +118,8 @@ class _Makespan(Model):
 
 
 class _Guards(Model):
-    links: dict[str, Number] = Field(default_factory=dict)
-    hosts: dict[str, dict[str, Number]] = Field(default_factory=dict)
+    links: dict[str, Amount] = Field(default_factory=dict)
+    hosts: dict[str, dict[str, Amount]] = Field(default_factory=dict)
 
 
 class _PlanFile(Model):
@@ -126,7 +133,7 @@ class _PlanFile(Model):
     makespan: _Makespan = _Makespan()
     unplaced: tuple[_Unplaced, ...] = ()
     notes: tuple[str, ...] = ()
-    guards: _Guards = _Guards()
+    guards: _Guards
     snapshot: dict[str, object]
 
 
@@ -219,6 +226,7 @@ def parse_plan(text: str, file: str) -> Plan:
     found = validate(document, _PlanFile)
     snapshot = parse_snapshot(json.dumps(found.snapshot), file)
     _check(document, found, {host.name for host in snapshot.hosts}, {link.name for link in snapshot.links})
+    _replay(document, found, snapshot)
     return Plan(
         snapshot=snapshot,
         fingerprint=found.metadata.cluster,
@@ -303,5 +311,34 @@ def _check(document: Document, plan: _PlanFile, hosts: set[str], links: set[str]
         if step.id in known:
             problems.append(Problem(f"the id '{step.id}' is there twice", document.position([*at, "id"])))
         known.add(step.id)
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _replay(document: Document, plan: _PlanFile, snapshot: Cluster) -> None:
+    """Each step finds its domain where and as the plan's own snapshot, and the steps before, have put it."""
+    if fingerprint(snapshot) != plan.metadata.cluster:
+        raise InvalidInput(
+            "the plan file has been changed by hand: its snapshot is not the one that it was made for",
+            document.position(["snapshot"], key=True),
+        )
+    place = {domain.uuid: (domain.host, domain.name) for domain in snapshot.active_domains}
+    problems: list[Problem] = []
+
+    def wrong(index: int, key: str, message: str) -> None:
+        problems.append(Problem(message, document.position(["steps", index, key])))
+
+    for index, step in enumerate(plan.steps):
+        if step.uuid not in place:
+            wrong(index, "uuid", "no such domain runs in the plan's snapshot")
+            continue
+        host, name = place[step.uuid]
+        if step.source != host:
+            wrong(index, "source", f"at this step the domain is on {host}")
+        if step.domain != name:
+            wrong(index, "domain", f"at this step the domain is called '{name}'")
+        if step.destination == step.source:
+            wrong(index, "destination", "the domain is on this host already")
+        place[step.uuid] = (step.destination, step.new_name or step.domain)
     if problems:
         raise InvalidInput(problems)

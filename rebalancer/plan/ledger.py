@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from rebalancer.cluster import Cluster
-from rebalancer.placement.primitives import AllowedHosts, Capacity, FloatArray, GroupMost
+from rebalancer.placement.primitives import AllowedHosts, BoolArray, Capacity, FloatArray, GroupMost, IntArray
 from rebalancer.placement.problem import Problem
+from rebalancer.plan.watches import Watch, watch
 
 __all__ = ["Claim", "Ledger", "Leg"]
 
@@ -51,11 +53,13 @@ class Ledger:
     """Mutable. ``arrive`` and ``depart`` book a domain in and out of a host; ``fits`` asks before.
 
     Bounds are the hard rules' own, or where things stood at the start if that was beyond them, so that a plan repairs
-    what is broken without ever making it worse on the way. Rules on groups being together (``GroupSpan``) cannot hold
-    while their domains move one by one and are not looked at here.
+    what is broken without ever making it worse on the way. Rules on where the domains of groups stand to each other
+    are followed by :mod:`~rebalancer.plan.watches`; those that cannot hold while the domains move one by one to
+    ``placement`` (a group that is kept together and changes hosts) are eased, as little as it takes. Of all hard rules
+    only ``Failover`` is not looked at on the way: room for a failure may be used for moving.
     """
 
-    def __init__(self, cluster: Cluster, problem: Problem) -> None:
+    def __init__(self, cluster: Cluster, problem: Problem, placement: IntArray | None = None) -> None:
         terms = [term for term in problem.terms if term.hard and term.continuous]
         rules = [term.primitive for term in terms]
         capacities = [rule for rule in rules if isinstance(rule, Capacity)]
@@ -65,6 +69,7 @@ class Ledger:
             len(capacities), domains
         )
         limit = np.array([c.limit for c in capacities], dtype=np.float64).reshape(len(capacities), hosts)
+        self._both_ends = np.array([capacity.both_ends for capacity in capacities], dtype=np.bool_)
         self.load: FloatArray = np.zeros_like(limit)
         for index, host in enumerate(problem.start):
             self.load[:, host] += self.demand[:, index]
@@ -80,6 +85,9 @@ class Ledger:
         for rule in rules:
             if isinstance(rule, GroupMost):
                 self._groups.append(self._book_groups(rule))
+        found = (watch(rule, problem.start, placement) for rule in rules)
+        self.watches: tuple[Watch, ...] = tuple(each for each in found if each is not None)
+        self._on: list[dict[int, int]] = [{int(host): 1} for host in problem.start]
 
     def _book_groups(self, rule: GroupMost) -> _Groups:
         groups = _Groups(rule, {}, {})
@@ -98,9 +106,36 @@ class Ledger:
 
     def fits(self, domain: int, host: int) -> bool:
         """Whether the host can take the domain now, whatever its name."""
-        return bool(
-            (self.load[:, host] + self.demand[:, domain] <= self.bound[:, host]).all()
-        ) and not self._is_crowded(domain, host)
+        return (
+            bool((self.load[:, host] + self._taken(domain, host) <= self.bound[:, host]).all())
+            and not self._is_crowded(domain, host)
+            and all(each.admits(domain, host) for each in self.watches if each.concerns(domain))
+        )
+
+    def _taken(self, domain: int, host: int) -> FloatArray:
+        """float[R]: what the domain takes of each resource by coming to the host, and frees by leaving it.
+
+        What counts on both ends of a move has never left the host that the domain started from.
+        """
+        demand = self.demand[:, domain]
+        return np.where(self._both_ends, 0.0, demand) if host == self._start[domain] else demand
+
+    def contended(self, legs: Sequence[Leg]) -> BoolArray:
+        """bool[H]: the hosts that cannot hold all that is still to arrive there, if nobody left."""
+        need = np.zeros_like(self.load)
+        arriving: list[Counter[tuple[int, int]]] = [Counter() for _ in self._groups]
+        for leg in legs:
+            need[:, leg.destination] += self._taken(leg.domain, leg.destination)
+            for index, groups in enumerate(self._groups):
+                place = (int(groups.rule.group[leg.domain]), int(groups.rule.zone[leg.destination]))
+                if -1 not in place and leg.domain not in groups.holders.get(place, {}):
+                    arriving[index][place] += 1
+        found = np.asarray((self.load + need > self.bound).any(axis=0), dtype=np.bool_)
+        for groups, places in zip(self._groups, arriving, strict=True):
+            for place, number in places.items():
+                if len(groups.holders.get(place, {})) + number > groups.bound[place]:
+                    found |= groups.rule.zone == place[1]
+        return found
 
     def allows(self, domain: int, host: int, *, lenient: bool = False) -> bool:
         """Whether the rules let the domain be on the host at all, even for a while.
@@ -118,7 +153,7 @@ class Ledger:
 
     def missing(self, domain: int, host: int) -> Iterator[tuple[str, float]]:
         """What the host lacks to take the domain now: (resource, amount)."""
-        lack = self.load[:, host] + self.demand[:, domain] - self.bound[:, host]
+        lack = self.load[:, host] + self._taken(domain, host) - self.bound[:, host]
         for resource, amount in zip(self.resources, lack, strict=True):
             if amount > 0:
                 yield resource, float(amount)
@@ -136,19 +171,21 @@ class Ledger:
     def claims(self, domain: int, host: int) -> Iterator[Claim]:
         """All that the domain takes on the host, and how much of each there is in all."""
         for row, _ in enumerate(self.resources):
-            yield Claim(("capacity", row, host), float(self.demand[row, domain]), float(self.bound[row, host]))
+            # What counts on both ends is never freed: there is nothing to wait for.
+            if not self._both_ends[row]:
+                yield Claim(("capacity", row, host), float(self.demand[row, domain]), float(self.bound[row, host]))
         for index, groups in enumerate(self._groups):
             place = (int(groups.rule.group[domain]), int(groups.rule.zone[host]))
             if -1 not in place:
                 yield Claim(("group", index, *place), 1.0, float(groups.bound[place]))
 
     def arrive(self, domain: int, host: int, name: str) -> None:
-        self.load[:, host] += self.demand[:, domain]
+        self.load[:, host] += self._taken(domain, host)
         self._names[host][name] = self._names[host].get(name, 0) + 1
         self._hold(domain, host, 1)
 
     def depart(self, domain: int, host: int, name: str) -> None:
-        self.load[:, host] -= self.demand[:, domain]
+        self.load[:, host] -= self._taken(domain, host)
         self._names[host][name] -= 1
         self._hold(domain, host, -1)
 
@@ -166,3 +203,15 @@ class Ledger:
             holders[domain] = holders.get(domain, 0) + change
             if holders[domain] == 0:
                 del holders[domain]
+        self._follow(domain, host, change)
+
+    def _follow(self, domain: int, host: int, change: int) -> None:
+        if not self.watches:
+            return
+        on = self._on[domain]
+        on[host] = on.get(host, 0) + change
+        if on[host] == 0:
+            del on[host]
+        for each in self.watches:
+            if each.concerns(domain):
+                each.places.put(domain, each.zones(on))

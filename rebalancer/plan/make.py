@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,17 +10,19 @@ import numpy as np
 from rebalancer import __version__
 from rebalancer.cluster import Cluster, Domain, Network
 from rebalancer.cluster.snapshot import fingerprint
-from rebalancer.cluster.units import BytesPerSecond, format_rate
+from rebalancer.cluster.units import format_duration, format_rate
 from rebalancer.placement import Problem, State, Term, search
 from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.bounds import makespan_bound
+from rebalancer.plan.drain import Budget
 from rebalancer.plan.migration_model import ASSUMED_STREAM_RATE, forecast
 from rebalancer.plan.model import Guards, Plan, Reason, Score, Step, Unplaced
 from rebalancer.plan.rates import share_links
-from rebalancer.plan.schedule import Moves, StuckMovesError, flow_of, schedule
+from rebalancer.plan.schedule import TOO_NARROW, Moves, StuckMovesError, flow_of, schedule
 from rebalancer.policy.compile import compile_problem
+from rebalancer.policy.history import History
 from rebalancer.policy.model import Policy, Rung
 
 __all__ = ["assess", "make_plan"]
@@ -37,13 +39,15 @@ def make_plan(
     effort: int = 5,
     created_at: str = "",
     stop: Callable[[], bool] = lambda: False,
+    history: History | None = None,
 ) -> Plan:
     """The plan for a cluster under a policy; the same input, seed and effort give the same plan.
 
     Raises :class:`~rebalancer.errors.Unsupported` where the policy asks of a host what it cannot do. What cannot be
-    placed or reached is in the plan, with reasons; it never makes the rest fail.
+    placed or reached is in the plan, with reasons; it never makes the rest fail. ``history``: what happened before;
+    without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for.
     """
-    planning = _Planning(cluster, policy)
+    planning = _Planning(cluster, policy, history)
     placement, steps = planning.decide(seed, effort, stop)
     return planning.describe(placement, steps, seed, created_at)
 
@@ -64,10 +68,11 @@ class _Cut:
 
 
 class _Planning:
-    def __init__(self, cluster: Cluster, policy: Policy) -> None:
-        compiled = compile_problem(policy, cluster)
+    def __init__(self, cluster: Cluster, policy: Policy, history: History | None = None) -> None:
+        compiled = compile_problem(policy, cluster, history=history)
         self.cluster = cluster
         self.policy = policy
+        self.history = history
         self.compiled: Problem = compiled.problem
         self.problem: Problem = compiled.problem
         self.domains: tuple[Domain, ...] = compiled.view.domains
@@ -78,19 +83,48 @@ class _Planning:
         self.cuts: list[_Cut] = []
 
     def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, tuple[Step, ...]]:
-        for _ in range(_MOST_ROUNDS):
+        for left in reversed(range(_MOST_ROUNDS)):
             found = search(self.problem, seed=seed, effort=effort, stop=stop)
             if not found.complete and not self.notes:
                 self.notes.append("the search was stopped early; this is the best placement until then")
             if not self._is_worth_it(found.host):
                 break
-            cuts = self._not_converging(found.host)
+            cuts = self._impossible(found.host)
             if not cuts:
                 try:
-                    return found.host, schedule(self._moves(found.host))
+                    steps = schedule(self._moves(found.host), Budget(stop=stop))
                 except StuckMovesError as error:
                     cuts = [_Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
+                else:
+                    if self._is_worth_its_steps(found.host, steps):
+                        return found.host, steps
+                    break
+            if left == 0 or stop():
+                return self._what_can_be_reached(found.host, cuts, stop)
             self._add(cuts)
+        return self.problem.start.copy(), ()
+
+    def _what_can_be_reached(
+        self, placement: IntArray, cuts: Sequence[_Cut], stop: Callable[[], bool]
+    ) -> tuple[IntArray, tuple[Step, ...]]:
+        """The same placement less the moves that cannot be made, once looking for others has taken long enough."""
+        placement = placement.copy()
+        while cuts:
+            self.cuts += cuts
+            for cut in cuts:
+                placement[cut.domain] = self.problem.start[cut.domain]
+            # A part of a placement may break what the whole would have kept.
+            if State(self.problem, placement).costs()[0] > 0 or not self._is_worth_it(placement):
+                break
+            cuts = self._impossible(placement)
+            try:
+                steps = () if cuts else schedule(self._moves(placement), Budget(stop=stop))
+            except StuckMovesError as error:
+                cuts = [_Cut(d, int(placement[d]), reason) for d, reason in error.stuck.items()]
+            else:
+                if not cuts and self._is_worth_its_steps(placement, steps):
+                    self.notes.append("not all moves could be ordered in time; this plan makes those that could")
+                    return placement, steps
         return self.problem.start.copy(), ()
 
     def _moves(self, placement: IntArray) -> Moves:
@@ -107,18 +141,51 @@ class _Planning:
     def _is_worth_it(self, placement: IntArray) -> bool:
         if (placement == self.problem.start).all():
             return False
-        before, after = State(self.problem).costs(), State(self.problem, placement).costs()
-        if after[1] < before[1] - 1e-9:
+        repairs, gain = self._gain(placement)
+        if repairs or gain >= self.policy.limits.min_gain:
             return True
-        gain, least = float(before[2:].sum() - after[2:].sum()), self.policy.limits.min_gain
-        if gain < least * float(before[2:].sum()):
-            share = 100 * gain / float(before[2:].sum())
-            self.notes.append(f"the best placement found betters the score by {share:.1f}%, less than min_gain")
+        self.notes.append(f"the best placement found betters the score by {100 * gain:.1f}%, less than min_gain")
+        return False
+
+    def _gain(self, placement: IntArray) -> tuple[bool, float]:
+        """Whether it repairs a rule, and by what share it betters the first tier that changes."""
+        before, after = State(self.problem).costs(), State(self.problem, placement).costs()
+        for old, new in zip(before[2:], after[2:], strict=True):
+            if abs(old - new) > 1e-9:
+                return bool(after[1] < before[1] - 1e-9), float((old - new) / old) if old > 0 else 0.0
+        return bool(after[1] < before[1] - 1e-9), 0.0
+
+    def _is_worth_its_steps(self, placement: IntArray, steps: tuple[Step, ...]) -> bool:
+        limits = self.policy.limits
+        repairs, gain = self._gain(placement)
+        if repairs:
+            return True
+        taken = sum(step.predicted.duration for step in steps)
+        if limits.payback is not None and gain * limits.payback < taken:
+            self.notes.append(
+                f"the best placement found betters the score by {100 * gain:.1f}%, which within "
+                f"{format_duration(limits.payback)} (payback) is worth {format_duration(gain * limits.payback)} of "
+                f"migrations; they take {format_duration(taken)}"
+            )
+            return False
+        return self._is_confirmed(placement)
+
+    def _is_confirmed(self, placement: IntArray) -> bool:
+        if self.history is None or self.history.advice is None:
+            return True
+        moved = np.flatnonzero(placement != self.problem.start)
+        advice = {self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved}
+        times, wanted = 1 + self.history.times_advised(advice), self.policy.limits.confirmations
+        if times < wanted:
+            self.notes.append(
+                f"{len(advice)} moves are advised for the {times}. time of {wanted} in a row (confirmations); not yet"
+            )
             return False
         return True
 
-    def _not_converging(self, placement: IntArray) -> list[_Cut]:
-        """Moves that would never end, with nothing in the policy's ladder but to give up."""
+    def _impossible(self, placement: IntArray) -> list[_Cut]:
+        """Moves over links too narrow for any migration, and moves that would never end, with nothing in the policy's
+        ladder but to give up."""
         cuts: list[_Cut] = []
         moves = self._moves(placement)
         for d in (int(d) for d in np.flatnonzero(placement != self.problem.start)):
@@ -127,7 +194,12 @@ class _Planning:
             route = self.network.route(source, destination)
             unit = self.cluster.host_by_name[source].migration.bandwidth_unit
             rate = share_links({0: flow_of(moves, d, route, unit)}, self.caps)[0]
-            rate = ASSUMED_STREAM_RATE if rate is None else max(rate, BytesPerSecond(1.0))
+            if rate is not None and rate < max(unit, 1):
+                # Too narrow for one is too narrow for all that share the way.
+                at_home = np.flatnonzero(self.problem.start == self.problem.start[d])
+                cuts += [_Cut(int(other), int(placement[d]), TOO_NARROW) for other in at_home]
+                continue
+            rate = ASSUMED_STREAM_RATE if rate is None else rate
             if set(settings.when_not_converging) - {Rung.CANCEL} or not settings.live:
                 continue
             if not forecast(traits, rate, settings.max_downtime).converges:
@@ -147,7 +219,7 @@ class _Planning:
         masks = np.ones((len(self.domains), len(self.problem.hosts)), dtype=np.bool_)
         reasons: dict[tuple[int, int], str] = {}
         for cut in self.cuts:
-            tried = sum(other.domain == cut.domain for other in self.cuts)
+            tried = sum(other.domain == cut.domain and other.reason != TOO_NARROW for other in self.cuts)
             hosts = [cut.host] if tried < _MOST_DESTINATIONS_TRIED else range(len(self.problem.hosts))
             for host in hosts:
                 if host != self.problem.start[cut.domain]:
@@ -226,7 +298,7 @@ class _Planning:
                         domain=domain.name,
                         uuid=domain.uuid,
                         host=self.problem.hosts[host],
-                        reasons=refusals(self.problem, placement, d),
+                        reasons=refusals(self.problem, placement, d, self._name),
                     )
                 )
         return tuple(found)
@@ -234,7 +306,8 @@ class _Planning:
     def _guards(self) -> Guards:
         limits: dict[str, Mapping[str, float]] = {}
         for term in self.compiled.terms:
-            if term.hard and isinstance(term.primitive, Capacity):
+            # The executor counts what all domains use: rules on some, or on other figures, are the plan's alone.
+            if term.hard and isinstance(term.primitive, Capacity) and self._counts_uses(term.primitive):
                 known = limits.get(term.primitive.resource, {})
                 limits[term.primitive.resource] = {
                     host: min(float(limit), known.get(host, float("inf")))
@@ -246,6 +319,10 @@ class _Planning:
             ends={link.name: link.connects for link in self.cluster.links},
             hosts=limits,
         )
+
+    def _counts_uses(self, capacity: Capacity) -> bool:
+        uses = [domain.uses.get(capacity.resource, 0.0) for domain in self.domains]
+        return bool(np.array_equal(capacity.demand, np.array(uses, dtype=np.float64)))
 
 
 def _score(state: State, problem: Problem) -> Score:

@@ -18,9 +18,9 @@ from rebalancer.cluster.units import BytesPerSecond, Seconds, format_bytes, form
 from rebalancer.errors import PlanImpossible
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
-from rebalancer.plan.bounce import Bounce, find_bounces
+from rebalancer.plan.bounce import Bounce, Parking, find_bounces
 from rebalancer.plan.dependencies import Dependencies
-from rebalancer.plan.drain import drain, is_contended
+from rebalancer.plan.drain import Budget, drain
 from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.migration_model import (
     ASSUMED_STREAM_RATE,
@@ -33,9 +33,11 @@ from rebalancer.plan.migration_model import (
 from rebalancer.plan.model import Prediction, Step
 from rebalancer.plan.names import new_name
 from rebalancer.plan.rates import Flow, share_links
-from rebalancer.policy.model import MigrationSettings, Names, OnClash
+from rebalancer.policy.model import MigrationSettings, Names, OnClash, Rung
 
-__all__ = ["Moves", "StuckMovesError", "flow_of", "schedule"]
+__all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "flow_of", "schedule"]
+
+TOO_NARROW = "a link on its route may carry less than the least rate of a migration"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,10 +97,14 @@ class _Clock:
 
 
 class _Schedule:
-    def __init__(self, moves: Moves) -> None:
+    def __init__(self, moves: Moves, budget: Budget) -> None:
         self.moves = moves
+        self.budget = budget
+        self.names = [domain.name for domain in moves.domains]
+        self.durations: dict[tuple[int, int, int], float] = {}
+        self.unsafe: set[int] = set()
         self.network = Network(moves.cluster.links)
-        self.ledger = Ledger(moves.cluster, moves.problem)
+        self.ledger = Ledger(moves.cluster, moves.problem, moves.placement)
         self.dependencies = Dependencies(self.ledger, (int(host) for host in moves.problem.start))
         self.clock = _Clock()
         self.running: list[_Running] = []
@@ -119,7 +125,7 @@ class _Schedule:
 
     def _leg(self, domain: int, source: int, destination: int) -> Leg:
         may_rename = self.moves.names.on_clash is OnClash.RENAME and self.renames[source]
-        return Leg(domain, source, destination, self.moves.domains[domain].name, fixed_name=not may_rename)
+        return Leg(domain, source, destination, self.names[domain], fixed_name=not may_rename)
 
     def _alone(self, leg: Leg) -> Forecast:
         """What the leg takes with all links to itself."""
@@ -146,7 +152,7 @@ class _Schedule:
         )
 
     def run(self) -> tuple[Step, ...]:
-        _, left = drain(self.ledger, self.pending)
+        self.safe_order, left = drain(self.ledger, self.pending, self.budget)
         self.undrained = len(left)
         while self.pending or self.running:
             while self._start_one():
@@ -177,7 +183,7 @@ class _Schedule:
         return self.ledger.fits(leg.domain, leg.destination) and self._name_may_be_had(leg)
 
     def _name_may_be_had(self, leg: Leg) -> bool:
-        wanted = self.moves.domains[leg.domain].name
+        wanted = leg.name if leg.fixed_name else self.moves.domains[leg.domain].name
         if self.ledger.name_is_free(wanted, leg.destination):
             return True
         if leg.fixed_name:
@@ -208,15 +214,26 @@ class _Schedule:
 
     def _is_safe(self, leg: Leg) -> bool:
         """Whether everything that could be made before can still be made once this leg is."""
-        self.ledger.arrive(leg.domain, leg.destination, leg.name)
+        if self.safe_order and self.safe_order[0] == leg:
+            self.safe_order = self.safe_order[1:]
+            return True
+        if leg.domain in self.unsafe:
+            return False
         others = [other for other in (*self.pending, *self.parked) if other is not leg]
-        safe = not is_contended(self.ledger, others, leg.destination)
-        if not safe:
+        self.ledger.arrive(leg.domain, leg.destination, leg.name)
+        safe = not self.ledger.contended(others)[leg.destination]
+        if safe:
+            self.safe_order = [other for other in self.safe_order if other != leg]
+        elif not self.budget.spent:
             departing = [*(running.leg for running in self.running), leg]
             for other in departing:
                 self.ledger.depart(other.domain, other.source, other.name)
-            _, left = drain(self.ledger, others)
+            order, left = drain(self.ledger, others, self.budget)
             safe = len(left) <= self.undrained
+            if safe:
+                self.safe_order = order
+            else:
+                self.unsafe.add(leg.domain)
             for other in departing:
                 self.ledger.arrive(other.domain, other.source, other.name)
         self.ledger.depart(leg.domain, leg.destination, leg.name)
@@ -247,6 +264,7 @@ class _Schedule:
             ),
         )
         self.ledger.arrive(leg.domain, leg.destination, name)
+        self.names[leg.domain] = name
         self.pending.remove(leg)
         # A parked domain goes on under the name it has then.
         self.parked = [replace(other, name=name) if other.domain == leg.domain else other for other in self.parked]
@@ -258,8 +276,12 @@ class _Schedule:
 
     def _name_on_arrival(self, leg: Leg) -> str:
         domain, hosts = self.moves.domains[leg.domain], self.moves.problem.hosts
-        if self.ledger.name_is_free(domain.name, leg.destination) or leg.fixed_name:
+        if leg.fixed_name:
+            return leg.name
+        if self.ledger.name_is_free(domain.name, leg.destination):
             return domain.name
+        if self.ledger.name_is_free(leg.name, leg.destination):
+            return leg.name
         return new_name(
             self.moves.names.template,
             name=domain.name,
@@ -304,6 +326,7 @@ class _Schedule:
     def _finish(self, running: _Running) -> None:
         step, leg = running.step, running.leg
         self.ledger.depart(leg.domain, leg.source, leg.name)
+        self.unsafe.clear()
         self.dependencies.finish(step.id, leg.domain, leg.source, leg.destination, leg.name)
         self.steps.append(
             replace(
@@ -327,17 +350,32 @@ class _Schedule:
             if fits and taken and not leg.fixed_name and leg.domain not in self.renamed:
                 self.renamed.add(leg.domain)
                 return
-        for leg in self.pending:
-            if self._is_ready(leg) and self._rates_with(leg) is None:
-                self._give_up({leg.domain: "a link on its route may carry less than the least rate of a migration"})
-        bounces = find_bounces(
-            self.ledger, self.pending, self._bystanders(), self.parking, lambda leg: self._alone(leg).duration
-        )
+        squeezed = [leg for leg in self.pending if self._is_ready(leg) and self._rates_with(leg) is None]
+        if squeezed:
+            self._give_up(dict.fromkeys((leg.domain for leg in squeezed), TOO_NARROW))
+        parking = Parking(hosts=self.parking, cost=self._duration, renames=self._may_rename())
+        bounces = find_bounces(self.ledger, self.pending, self._bystanders(), parking, self.budget)
         if not bounces or len(self.steps) > 4 * len(self.moves.domains):
-            _, left = drain(self.ledger, self.pending)
+            _, left = drain(self.ledger, self.pending, self.budget)
             self._give_up({leg.domain: self._lack(leg) for leg in left or self.pending})
         else:
             self._park(bounces[0])
+
+    def _may_rename(self) -> list[bool]:
+        return [renames and self.moves.names.on_clash is OnClash.RENAME for renames in self.renames]
+
+    def _duration(self, leg: Leg) -> float:
+        """Seconds that the leg takes with all links to itself; infinite where it would never end."""
+        key = (leg.domain, leg.source, leg.destination)
+        if key not in self.durations:
+            flow = self._flow(leg)
+            rate = share_links({0: flow}, self.moves.caps)[0]
+            found = self._forecast(leg, rate)
+            settings = self.moves.settings[leg.domain]
+            ends = found.converges or bool(set(settings.when_not_converging) - {Rung.CANCEL})
+            possible = (rate is None or rate >= max(flow.unit, 1)) and ends
+            self.durations[key] = found.duration if possible else float("inf")
+        return self.durations[key]
 
     def _park(self, bounce: Bounce) -> None:
         """Puts a domain's way over another host in place of its direct one."""
@@ -345,7 +383,7 @@ class _Schedule:
         self.parked.append(bounce.second)
         self.renamed.add(bounce.first.domain)
         self.ledger.move(bounce.first)
-        _, left = drain(self.ledger, [*self.pending[1:], bounce.second])
+        self.safe_order, left = drain(self.ledger, [*self.pending[1:], bounce.second], self.budget)
         self.undrained = len(left)
         self.ledger.move(bounce.first.reversed())
 
@@ -375,9 +413,9 @@ class _Schedule:
         raise StuckMovesError(stuck, f"no order of moves, even with detours, leads there: {names}")
 
 
-def schedule(moves: Moves) -> tuple[Step, ...]:
+def schedule(moves: Moves, budget: Budget | None = None) -> tuple[Step, ...]:
     """Steps in the order of their predicted starts, with rates, names and dependencies.
 
     Raises :class:`StuckMovesError` where some moves cannot be made in any order that was found.
     """
-    return _Schedule(moves).run()
+    return _Schedule(moves, Budget() if budget is None else budget).run()

@@ -11,6 +11,7 @@ In: the text of policy files, and a :class:`~rebalancer.cluster.Cluster`. Out: a
 from rebalancer.policy.check import check_policy
 from rebalancer.policy.clause import Caution, During, Goal, Rule
 from rebalancer.policy.compile import Compiled, compile_problem
+from rebalancer.policy.history import History
 from rebalancer.policy.library import policy_names, policy_text
 from rebalancer.policy.load import load_policies, parse_policy
 from rebalancer.policy.model import (
@@ -21,10 +22,12 @@ from rebalancer.policy.model import (
     MigrationSettings,
     Names,
     OnClash,
+    Override,
     Policy,
     Rung,
 )
-from rebalancer.policy.schema import json_schema
+from rebalancer.policy.schema import json_schema, schema_text
+from rebalancer.policy.show import show_policy
 from rebalancer.policy.view import View
 
 __all__ = [
@@ -34,11 +37,13 @@ __all__ = [
     "Definition",
     "During",
     "Goal",
+    "History",
     "Limits",
     "LinkCap",
     "MigrationSettings",
     "Names",
     "OnClash",
+    "Override",
     "Policy",
     "Rule",
     "Rung",
@@ -50,4 +55,6 @@ __all__ = [
     "parse_policy",
     "policy_names",
     "policy_text",
+    "schema_text",
+    "show_policy",
 ]

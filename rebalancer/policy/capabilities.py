@@ -93,7 +93,7 @@ def _migration_options(policy: Policy, view: View) -> Iterator[_Lack]:
 
 def _asked(policy: Policy, view: View) -> Iterator[tuple[Host, dict[str, tuple[Any, Source]]]]:
     """For every domain that may be migrated: its host, and what the policy asks of the migration."""
-    if not policy.migration:
+    if not policy.migration and not any(override.migration for override in policy.overrides):
         return
     for domain in view.domains:
         host = view.cluster.host_by_name[domain.host]

@@ -11,6 +11,8 @@ from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.placement.problem import Problem, Term
 from rebalancer.policy.builtin import BUILTIN
 from rebalancer.policy.capabilities import check_capabilities
+from rebalancer.policy.history import History
+from rebalancer.policy.limits import move_limits, with_reluctance
 from rebalancer.policy.model import MigrationSettings, Policy
 from rebalancer.policy.view import View, rough_duration
 
@@ -37,12 +39,17 @@ class Compiled:
 
 
 def compile_problem(
-    policy: Policy, cluster: Cluster, *, predict: Callable[[Domain], Seconds] = rough_duration
+    policy: Policy,
+    cluster: Cluster,
+    *,
+    predict: Callable[[Domain], Seconds] = rough_duration,
+    history: History | None = None,
 ) -> Compiled:
     """The problem of placing the cluster's domains under the policy.
 
     Raises Unsupported where the policy asks of a host what it cannot do, and InvalidInput where one of its
     expressions fails. ``predict``: how long a domain's migration will take, for ``move_cost: {per_second: …}``.
+    ``history``: what ``cooldown`` and ``per_domain`` go by; without it they are not asked for.
     """
     check_capabilities(policy, cluster)
     view = View(cluster, predict=predict)
@@ -50,8 +57,9 @@ def compile_problem(
         hosts=tuple(host.name for host in view.hosts),
         domains=tuple(domain.uuid for domain in view.domains),
         start=view.start,
-        terms=tuple(_distinct(_terms(policy, view))),
+        terms=tuple(_distinct(with_reluctance(_terms(policy, view), policy.limits, view, history))),
         max_moves=policy.limits.max_moves,
+        limits=move_limits(policy.limits, view),
     )
     return Compiled(policy=policy, view=view, problem=problem)
 
@@ -59,7 +67,7 @@ def compile_problem(
 def _terms(policy: Policy, view: View) -> Iterator[Term]:
     for builtin in BUILTIN:
         yield from builtin(view, policy)
-    for clause in (*policy.rules, *policy.goals):
+    for clause in policy.clauses:
         yield from clause.terms(view)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a policy file other than rules and goals: ``names``, ``links``, ``migration``, ``limits``.
+"""The parts of a policy file other than rules and goals: ``names``, ``links``, ``migration``, ``limits``, ….
 
 Everything is optional and stays None when it is not written: what nobody asked for must not cause a refusal, and
 defaults are filled in only when entries are merged (see :mod:`rebalancer.policy.settings`).
@@ -6,17 +6,30 @@ defaults are filled in only when entries are merged (see :mod:`rebalancer.policy
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from rebalancer.cluster.units import format_number, parse_rate, parse_share
-from rebalancer.documents import DurationField, Model, RateField, ShareField
+from rebalancer.documents import BytesField, DurationField, Model, Name, RateField, ShareField
 from rebalancer.documents.fields import quantity
-from rebalancer.policy.expressions import DomainSelector, LinkSelector
-from rebalancer.policy.settings import LinkCap, OnClash, Rung
+from rebalancer.policy.expressions import DomainKey, DomainSelector, LinkSelector
+from rebalancer.policy.settings import Hint, HintsFrom, LinkCap, OnClash, Rung
 
-__all__ = ["Concurrency", "LimitsEntry", "LinkEntry", "MigrationEntry", "NamesEntry"]
+__all__ = [
+    "Concurrency",
+    "HintsEntry",
+    "LimitsEntry",
+    "LinkEntry",
+    "MigrationEntry",
+    "MigrationOptions",
+    "NamesEntry",
+    "OverrideEntry",
+    "PerDomainEntry",
+    "PerGroupEntry",
+    "ProtectEntry",
+]
 
 
 def _positive(value: float) -> float:
@@ -89,20 +102,23 @@ class Concurrency(Model):
     """In the whole cluster; 8 by default."""
 
 
-def _each_once(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    if len(set(rungs)) < len(rungs):
-        raise ValueError("says a step twice")
-    return rungs
+E = TypeVar("E", bound=StrEnum)
 
 
-class MigrationEntry(Model):
-    """How the selected domains are migrated. Of several entries that select a domain, later keys win."""
+def _each_once(words: tuple[E, ...]) -> tuple[E, ...]:
+    twice = next((word for index, word in enumerate(words) if word in words[:index]), None)
+    if twice is not None:
+        raise ValueError(f"says '{twice}' twice")
+    return words
 
-    select: DomainSelector = DomainSelector("true")
-    """Which domains."""
+
+class MigrationOptions(Model):
+    """How domains are migrated."""
+
     live: bool | None = None
     """``true`` (the default): the domain runs on while it is copied. ``false``: it is paused for the whole copy."""
     concurrency: Concurrency | None = None
+    """How many migrations go on at once."""
     bandwidth: Annotated[RateField, AfterValidator(_positive)] | None = None
     """Cap on the rate of each migration; none by default (link caps hold anyway)."""
     max_downtime: Annotated[DurationField, AfterValidator(_positive)] | None = None
@@ -123,10 +139,95 @@ class MigrationEntry(Model):
         return {key: value for key, value in values.items() if value is not None}
 
 
-class LimitsEntry(Model):
-    """How much a plan may do, and what it must gain."""
+class MigrationEntry(MigrationOptions):
+    """How the selected domains are migrated. Of several entries that select a domain, later keys win."""
 
+    select: DomainSelector = DomainSelector("true")
+    """Which domains."""
+
+
+class PerGroupEntry(Model):
+    """Of each group, how many domains one plan may move."""
+
+    group: DomainKey
+    """Domains with the same text are one group, e.g. ``labels.app``; without the label: none."""
+    most: Annotated[int, Field(ge=0)]
+    """How many domains of a group."""
+
+
+class PerDomainEntry(Model):
+    """How often a domain may move, over several plans."""
+
+    most: Annotated[int, Field(ge=1)]
+    """How many times."""
+    within: Annotated[DurationField, AfterValidator(_positive)]
+    """In which time."""
+
+
+class LimitsEntry(Model):
+    """How much a plan may do, and what it must gain. A domain that only steps aside and returns is not counted."""
+
+    aggressiveness: Annotated[int, Field(ge=1, le=5)] | None = None
+    """A shorthand for the other keys, from 1 (repair broken rules only) to 5 (take any gain); what is written beside
+    it wins. ``rebalance policy show`` prints what it stands for."""
     max_moves: Annotated[int, Field(ge=0)] | None = None
-    """Migrations in one plan; any number by default."""
+    """Domains that one plan moves; any number by default."""
+    max_bytes: BytesField | None = None
+    """Memory of the domains that one plan moves, all together; any amount by default."""
+    per_host: Annotated[int, Field(ge=0)] | None = None
+    """Domains that one plan moves from and to one host, together; any number by default."""
+    per_group: PerGroupEntry | None = None
+    """Of each group, how many domains one plan moves; any number by default."""
+    per_domain: PerDomainEntry | None = None
+    """How often a domain moves, over several plans; beyond that only to repair a rule."""
     min_gain: Annotated[ShareField, AfterValidator(_at_most_all)] | None = None
     """A plan that repairs nothing must better the score by this share; 0% by default."""
+    payback: Annotated[DurationField, AfterValidator(_positive)] | None = None
+    """A plan that repairs nothing must be worth it within this time: share of the score gained · payback ≥ seconds that
+    all its migrations take, added. With ``24 h``, a gain of 2% pays for 28.8 minutes of migrations."""
+    cooldown: DurationField | None = None
+    """A domain that moved less than this ago moves only to repair a rule."""
+    confirmations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """A plan that repairs nothing must have been the result this many times in a row; 1 by default."""
+    only_repairs: bool | None = None
+    """``true``: domains move only to repair broken rules, and as few as that takes; goals choose between equals."""
+
+    def written(self) -> dict[str, Any]:
+        """What the entry says itself, ``aggressiveness`` apart."""
+        values = {key: getattr(self, key) for key in type(self).model_fields if key != "aggressiveness"}
+        return {key: value for key, value in values.items() if value is not None}
+
+
+class ProtectEntry(Model):
+    """Domains that are never moved, whatever else a policy says."""
+
+    select: DomainSelector
+    """Which domains."""
+    reason: Name | None = None
+    """Why, for people; it is shown wherever the protection keeps a domain."""
+
+
+class HintsEntry(Model):
+    """What the owners of domains may ask for, each on the domain itself. A hint never makes anything move."""
+
+    source: Annotated[HintsFrom | None, Field(alias="from")] = None
+    """``labels`` (the default): the domain's labels ``rebalance.stay``, ``rebalance.avoid``, ….
+    ``tags``: words such as ``rebalance:stay`` or ``rebalance:avoid=h1`` in its labels ``tags``, ``title`` or
+    ``description``."""
+    allow: Annotated[tuple[Hint, ...], AfterValidator(_each_once)] | None = None
+    """Which hints count; none by default."""
+
+
+class OverrideEntry(Model):
+    """What is different for some domains."""
+
+    select: DomainSelector
+    """Which domains."""
+    without: tuple[Name, ...] = ()
+    """Rules and goals (by the words they are written with) that do not count these domains."""
+    rules: tuple[dict[str, Any], ...] = ()
+    """Rules for these domains alone."""
+    goals: tuple[dict[str, Any], ...] = ()
+    """Goals for these domains alone."""
+    migration: MigrationOptions | None = None
+    """How these domains are migrated; wins over ``migration:``."""

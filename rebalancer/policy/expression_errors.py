@@ -69,14 +69,23 @@ def _undeclared(trouble: _Trouble) -> tuple[str, int]:
     dashed = re.search(r"\b(labels|uses|capacity)\.([\w-]+)-\s*$", trouble.before)
     if dashed:
         return f"'{dashed[2]}-{name}' is read as a subtraction; write {dashed[1]}['{dashed[2]}-{name}']", 0
-    name = name.partition(".")[0]
+    # The compiler points at the last dot.
+    parts = name.rpartition(".")[0]
+    shift = -len(parts) if parts and trouble.before.endswith(parts) else 0
+    if "." in trouble.variables[0]:
+        name = ".".join(name.split(".")[:2])
+        whole = [variable for variable in trouble.variables if variable.endswith(f".{name.partition('.')[0]}")]
+        if whole:
+            return f"there is no variable '{name}'; write {' or '.join(whole)}", shift
+    else:
+        name = name.partition(".")[0]
     words = f"there is no variable '{name}'"
     close = get_close_matches(name, trouble.variables, n=1)
     if close:
-        return f"{words}; did you mean '{close[0]}'?", 0
+        return f"{words}; did you mean '{close[0]}'?", shift
     if trouble.subject == "host" and not trouble.before.strip() and trouble.after.strip() == name:
-        return f"{words}; hosts are given as a list of names, [{name}], or by an expression, name == '{name}'", 0
-    return f"{words}; a {trouble.subject} has {', '.join(trouble.variables)}; text stands in quotes: '{name}'", 0
+        return f"{words}; hosts are given as a list of names, [{name}], or by an expression, name == '{name}'", shift
+    return f"{words}; a {trouble.subject} has {', '.join(trouble.variables)}; text stands in quotes: '{name}'", shift
 
 
 _TYPES = {

@@ -5,17 +5,19 @@ Expressions are type-checked when they are loaded and cannot run long: their len
 and a domain or host does not have (a label, a resource) means "not selected", and for a key "no group".
 
 ===========  =========================================================================================
-of a domain  ``name``, ``uuid``, ``host``, ``state``, ``persistent`` and the maps ``labels`` (text) and
-             ``uses`` (cores, bytes, …: decimal numbers)
-of a host    ``name``, ``state`` and the maps ``labels`` and ``capacity``
+of a domain  ``name``, ``uuid``, ``host``, ``state``, ``persistent`` and the maps ``labels`` (text),
+             ``uses`` (cores, bytes, …: decimal numbers) and ``loads`` (such maps: ``loads.p95.cpu``)
+of a host    ``name``, ``state`` and the maps ``labels``, ``capacity`` and ``pressure`` (0.0 to 1.0)
+of a pair    all that of a domain and of a host it may go to: ``domain.labels.zone == host.labels.zone``
 of a link    ``name``, ``connects`` (a list of two names) and ``capacity`` (bytes per second)
 ===========  =========================================================================================
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, ClassVar
@@ -29,11 +31,23 @@ from rebalancer.cluster.text import shown
 from rebalancer.errors import InvalidInput
 from rebalancer.policy.expression_errors import ExpressionError, explained, type_word
 
-__all__ = ["DomainKey", "DomainSelector", "ExpressionError", "HostSelector", "LinkSelector"]
+__all__ = [
+    "DomainKey",
+    "DomainNumber",
+    "DomainSelector",
+    "ExpressionError",
+    "HostSelector",
+    "LinkSelector",
+    "PairCondition",
+    "PairNumber",
+]
 
 MAX_LENGTH = 2000
 MAX_LOOPS = 2
 """Of ``map``, ``filter``, ``all``, ``exists`` and ``exists_one`` together: each may double what it is given."""
+
+MAX_PAIRS = 1_000_000
+"""Different domains × different hosts that an expression over both is asked about: a few seconds."""
 
 _TEXT = cel.Type.STRING
 _TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
@@ -46,7 +60,7 @@ class _Kind:
 
     subject: str
     variables: Mapping[str, cel.Type]
-    result: cel.Type
+    results: tuple[cel.Type, ...]
     wanted: str
     example: str
 
@@ -63,9 +77,14 @@ _OF_DOMAIN = {
     "state": _TEXT,
     "labels": _TEXTS,
     "uses": _NUMBERS,
+    "loads": cel.Type.Map(cel.Type.STRING, _NUMBERS),
     "persistent": cel.Type.BOOL,
 }
-_OF_HOST = {"name": _TEXT, "state": _TEXT, "labels": _TEXTS, "capacity": _NUMBERS}
+_OF_HOST = {"name": _TEXT, "state": _TEXT, "labels": _TEXTS, "capacity": _NUMBERS, "pressure": _NUMBERS}
+# Names with a dot, rather than two variables that are messages: this way every part has a type.
+_OF_PAIR = {
+    f"{of}.{name}": kind for of, part in (("domain", _OF_DOMAIN), ("host", _OF_HOST)) for name, kind in part.items()
+}
 _OF_LINK = {"name": _TEXT, "connects": cel.Type.List(cel.Type.STRING), "capacity": cel.Type.DOUBLE}
 
 
@@ -92,6 +111,7 @@ def _of_domain(domain: Domain) -> dict[str, object]:
         "state": str(domain.state),
         "labels": _texts(domain.labels),
         "uses": _numbers(domain.uses),
+        "loads": {name: _numbers(amounts) for name, amounts in domain.loads.items()},
         "persistent": domain.persistent,
     }
 
@@ -102,6 +122,7 @@ def _of_host(host: Host) -> dict[str, object]:
         "state": str(host.state),
         "labels": _texts(host.labels),
         "capacity": _numbers(host.capacity),
+        "pressure": _numbers(host.pressure),
     }
 
 
@@ -139,21 +160,27 @@ class _Expression:
             value = self._compiled().eval(data=variables)
         except (RuntimeError, TypeError, UnicodeError) as error:
             raise self._failure(variables, str(error)) from error
-        if value.type() == self._kind.result:
-            return value.value()
+        if value.type() in self._kind.results:
+            return self._finite(value.value(), variables)
         # The library returns an error as a value.
         answer = str(value.value())
         if answer.startswith("NOT_FOUND: Key not found in map"):
             return None
         raise self._failure(variables, answer)
 
+    def _finite(self, value: Any, variables: Mapping[str, object]) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._failure(variables, "the result is no finite number")
+        return value
+
     def _failure(self, variables: Mapping[str, object], answer: str) -> InvalidInput:
         words = re.sub(r"\s*\[[A-Z_]+\]$", "", answer).removeprefix("INVALID_ARGUMENT: ").removeprefix("UNKNOWN: ")
         if "Iteration budget exceeded" in words:
             words = "it loops too often"
-        return InvalidInput(
-            f"the expression {shown(self.source)} fails for {self._kind.subject} {shown(variables['name'])}: {words}"
-        )
+        return InvalidInput(f"the expression {shown(self.source)} fails for {self._subject(variables)}: {words}")
+
+    def _subject(self, variables: Mapping[str, object]) -> str:
+        return f"{self._kind.subject} {shown(variables['name'])}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -179,7 +206,7 @@ class _Expression:
 class DomainSelector(_Expression):
     """Which domains: ``labels.app == 'db' && name.startsWith('prod-')``."""
 
-    _kind = _Kind("domain", _OF_DOMAIN, cel.Type.BOOL, "true or false", "labels.app == 'db'")
+    _kind = _Kind("domain", _OF_DOMAIN, (cel.Type.BOOL,), "true or false", "labels.app == 'db'")
 
     def matches(self, domain: Domain) -> bool:
         return self.source == "true" or self._evaluate(_of_domain(domain)) is True
@@ -189,7 +216,7 @@ class DomainSelector(_Expression):
 class HostSelector(_Expression):
     """Which hosts: ``labels.rack in ['r1', 'r2']``."""
 
-    _kind = _Kind("host", _OF_HOST, cel.Type.BOOL, "true or false", "labels.rack == 'r1'")
+    _kind = _Kind("host", _OF_HOST, (cel.Type.BOOL,), "true or false", "labels.rack == 'r1'")
 
     def matches(self, host: Host) -> bool:
         return self.source == "true" or self._evaluate(_of_host(host)) is True
@@ -199,7 +226,7 @@ class HostSelector(_Expression):
 class LinkSelector(_Expression):
     """Which links: ``name == 'uplink' || 'h1' in connects``."""
 
-    _kind = _Kind("link", _OF_LINK, cel.Type.BOOL, "true or false", "name == 'uplink'")
+    _kind = _Kind("link", _OF_LINK, (cel.Type.BOOL,), "true or false", "name == 'uplink'")
 
     def matches(self, link: Link) -> bool:
         return self.source == "true" or self._evaluate(_of_link(link)) is True
@@ -209,11 +236,99 @@ class LinkSelector(_Expression):
 class DomainKey(_Expression):
     """Which group a domain belongs to: ``labels.app + '/' + labels.tier``; None: to none."""
 
-    _kind = _Kind("domain", _OF_DOMAIN, cel.Type.STRING, "text", "labels.app")
+    _kind = _Kind("domain", _OF_DOMAIN, (cel.Type.STRING,), "text", "labels.app")
 
     def key(self, domain: Domain) -> str | None:
         found = self._evaluate(_of_domain(domain))
         return None if found is None else str(found)
+
+
+_NUMBER = (cel.Type.DOUBLE, cel.Type.INT, cel.Type.UINT)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainNumber(_Expression):
+    """A number for each domain: ``uses.cpu * 2.0 + double(labels.price)``; None: it has none."""
+
+    _kind = _Kind("domain", _OF_DOMAIN, _NUMBER, "a number", "double(labels.price)")
+
+    def number(self, domain: Domain) -> float | None:
+        found = self._evaluate(_of_domain(domain))
+        return None if found is None else float(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPair(_Expression):
+    """An expression over a domain and a host that it may go to."""
+
+    def table(self, domains: Iterable[Domain], hosts: Iterable[Host]) -> tuple[list[int], list[list[Any]]]:
+        """Each domain's row, and the rows: a value for each host, None where something that is read is missing.
+
+        Only what the expression reads is looked at, and domains (hosts) that are alike in it are asked about once.
+        """
+        rows, of_domain = _alike(self._read("domain", _of_domain(domain)) for domain in domains)
+        columns, of_host = _alike(self._read("host", _of_host(host)) for host in hosts)
+        if len(of_domain) * len(of_host) > MAX_PAIRS:
+            raise InvalidInput(
+                f"the expression {shown(self.source)} tells {len(of_domain)} domains and {len(of_host)} hosts apart; "
+                f"more than {MAX_PAIRS} pairs are not looked at"
+            )
+        table = [[self._evaluate({**domain, **host}) for host in of_host] for domain in of_domain]
+        return rows, [[row[column] for column in columns] for row in table]
+
+    def _subject(self, variables: Mapping[str, object]) -> str:
+        parts = [f"{of} {shown(variables[f'{of}.name'])}" for of in ("domain", "host")]
+        return " on ".join(parts)
+
+    def _read(self, of: str, values: Mapping[str, object]) -> tuple[Hashable, dict[str, object]]:
+        """What the expression reads of a domain or host, to tell which are alike, and all its variables."""
+        key = tuple(_frozen(values.get(name), key) for part, name, key in _reads(self.source) if part == of)
+        return key, {f"{of}.{name}": value for name, value in values.items()}
+
+
+def _alike(items: Iterable[tuple[Hashable, dict[str, object]]]) -> tuple[list[int], list[dict[str, object]]]:
+    """The number of each item among the different ones, and the first of each of those."""
+    number: dict[Hashable, int] = {}
+    first: list[dict[str, object]] = []
+    numbers = []
+    for key, item in items:
+        if key not in number:
+            number[key] = len(first)
+            first.append(item)
+        numbers.append(number[key])
+    return numbers, first
+
+
+_MISSING = object()
+
+
+def _frozen(value: object, key: str = "") -> Hashable:
+    if isinstance(value, Mapping):
+        return _frozen(value.get(key, _MISSING)) if key else tuple(sorted((k, _frozen(v)) for k, v in value.items()))
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _reads(source: str) -> tuple[tuple[str, str, str], ...]:
+    """What an expression over a pair reads: (``domain`` or ``host``, variable, key), no key for the whole variable.
+
+    May name too much, never too little: ``domain`` and ``host`` can stand for nothing else than the pair's.
+    """
+    return tuple(dict.fromkeys((of, name, key) for of, name, key in _PART.findall(_QUIET.sub(" ", source))))
+
+
+@dataclass(frozen=True, slots=True)
+class PairNumber(_OfPair):
+    """A number for each domain on each host: ``domain.uses.cpu * double(host.labels.price)``."""
+
+    _kind = _Kind("pair", _OF_PAIR, _NUMBER, "a number", "double(host.labels.price)")
+
+
+@dataclass(frozen=True, slots=True)
+class PairCondition(_OfPair):
+    """Whether a domain may be on a host: ``domain.labels.zone == host.labels.zone``."""
+
+    _kind = _Kind("pair", _OF_PAIR, (cel.Type.BOOL,), "true or false", "domain.labels.zone == host.labels.zone")
 
 
 @lru_cache(maxsize=4096)
@@ -229,7 +344,7 @@ def _compile(kind: _Kind, source: str) -> cel.Expression:
         compiled = _environment(kind).compile(source)
     except RuntimeError as error:
         raise explained(str(error), source, kind.subject, tuple(kind.variables)) from None
-    if compiled.return_type() != kind.result:
+    if compiled.return_type() not in kind.results:
         raise ExpressionError(
             f"must be {kind.wanted} for each {kind.subject}, but {shown(source)} is "
             f"{type_word(compiled.return_type().name().lower())}; write e.g. {kind.example}"
@@ -242,6 +357,7 @@ def _compile(kind: _Kind, source: str) -> cel.Expression:
 _LITERAL = r"[rR]?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")"
 _QUIET = re.compile(rf"{_LITERAL}|//[^\n]*", re.DOTALL)
 _LOOP = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(")
+_PART = re.compile(r"\b(domain|host)\s*\.\s*(\w+)(?:\s*\.\s*(\w+)(?!\w|\s*\())?")
 _PATTERN = re.compile(rf"\.\s*matches\s*\(\s*({_LITERAL})\s*\)", re.DOTALL)
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-from rebalancer.cluster.text import shown
 from rebalancer.documents import Document, FileModel, Name, check, header, parse_document
-from rebalancer.errors import InvalidInput, Position, Problem, RebalancerError
-from rebalancer.policy.clause import Goal, Rule
-from rebalancer.policy.entries import LimitsEntry, LinkEntry, MigrationEntry, NamesEntry
+from rebalancer.errors import InvalidInput, Position, Problem
+from rebalancer.policy.clauses import GOALS, RULES, parse_clauses, parts, source_of
+from rebalancer.policy.entries import (
+    HintsEntry,
+    LimitsEntry,
+    LinkEntry,
+    MigrationEntry,
+    NamesEntry,
+    OverrideEntry,
+    ProtectEntry,
+)
 from rebalancer.policy.expressions import DomainKey, DomainSelector, ExpressionError, HostSelector, LinkSelector
-from rebalancer.policy.model import Clause, Located, Path, Source
-from rebalancer.policy.registry import goal_names, load_goal, load_rule, rule_names
+from rebalancer.policy.model import Clause, Located, Override, Source
+from rebalancer.policy.overrides import parse_overrides
 
 __all__ = ["Layer", "PolicyFile", "parse_layer"]
 
@@ -39,6 +45,12 @@ class PolicyFile(FileModel):
     """How domains are migrated."""
     limits: LimitsEntry = LimitsEntry()
     """How much a plan may do, and what it must gain."""
+    protect: tuple[ProtectEntry, ...] = ()
+    """Domains that are never moved."""
+    overrides: tuple[OverrideEntry, ...] = ()
+    """What is different for some domains."""
+    hints: HintsEntry = HintsEntry()
+    """What the owners of domains may ask for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,14 @@ class Layer:
     links: tuple[Located[LinkEntry], ...]
     migration: tuple[Located[MigrationEntry], ...]
     limits: LimitsEntry
+    protect: tuple[Located[ProtectEntry], ...] = ()
+    overrides: tuple[Override, ...] = ()
+    hints: HintsEntry = field(default_factory=HintsEntry)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Of ``names``, ``limits`` and ``hints``, where they are written."""
+
+
+_SETTINGS = ("names", "limits", "hints")
 
 
 def parse_layer(text: str, file: str) -> Layer:
@@ -63,8 +83,9 @@ def parse_layer(text: str, file: str) -> Layer:
     header(document, "Policy")
     problems: list[Problem] = []
     read = check(document, PolicyFile, (), problems)
-    rules = _clauses(document, _RULES, problems)
-    goals = _clauses(document, _GOALS, problems)
+    rules = parse_clauses(document, RULES, (), problems)
+    goals = parse_clauses(document, GOALS, (), problems)
+    overrides = parse_overrides(document, () if read is None else read.overrides, problems)
     if problems or read is None:
         sharpened = dict.fromkeys(_sharpen(problem, document) for problem in problems)
         raise InvalidInput(sorted(sharpened, key=lambda problem: problem.position or document.position()))
@@ -76,103 +97,26 @@ def parse_layer(text: str, file: str) -> Layer:
         rules=rules,
         goals=goals,
         names=read.names,
-        links=tuple(Located(item, _source(document, ("links", i))) for i, item in enumerate(read.links)),
-        migration=tuple(Located(item, _source(document, ("migration", i))) for i, item in enumerate(read.migration)),
+        links=_located(document, "links", read.links),
+        migration=_located(document, "migration", read.migration),
         limits=read.limits,
+        protect=_located(document, "protect", read.protect),
+        overrides=overrides,
+        hints=read.hints,
+        sources={key: source_of(document, (key,)) for key in _SETTINGS if key in read.model_fields_set},
     )
 
 
-@dataclass(frozen=True)
-class _Section:
-    """A list of clauses: ``rules`` or ``goals``."""
-
-    key: str
-    word: str
-    names: Callable[[], tuple[str, ...]]
-    load: Callable[[str], type[Rule] | type[Goal]]
-    other: str
-    other_names: Callable[[], tuple[str, ...]]
+E = TypeVar("E")
 
 
-_RULES = _Section("rules", "rule", rule_names, load_rule, "goal", goal_names)
-_GOALS = _Section("goals", "goal", goal_names, load_goal, "rule", rule_names)
-
-
-def _clauses(document: Document, section: _Section, problems: list[Problem]) -> tuple[Clause, ...]:
-    items = document.data.get(section.key) if isinstance(document.data, dict) else None
-    clauses: list[Clause] = []
-    for index, item in enumerate(items if isinstance(items, list) else ()):
-        if isinstance(item, dict):  # what is none has been reported already
-            clause = _clause(document, section, (section.key, index), item, problems)
-            clauses += [clause] if clause is not None else []
-    return tuple(clauses)
-
-
-def _clause(
-    document: Document, section: _Section, path: Path, item: Mapping[str, object], problems: list[Problem]
-) -> Clause | None:
-    if len(item) != 1:
-        problems.append(_not_one_key(document, section, path, item))
-        return None
-    name = next(iter(item))
-    if name not in section.names():
-        problems.append(Problem(_unknown(name, section), document.position((*path, name), key=True)))
-        return None
-    found: list[Problem] = []
-    try:
-        body = check(document, section.load(name), (*path, name), found)
-    except RebalancerError as error:
-        found.append(Problem(str(error), document.position((*path, name), key=True)))
-        body = None
-    problems.extend(replace(problem, message=f"{name}: {problem.message}") for problem in found)
-    if not isinstance(body, Rule | Goal):
-        return None
-    return Clause(name, body, _source(document, (*path, name)))
-
-
-def _not_one_key(document: Document, section: _Section, path: Path, item: Mapping[str, object]) -> Problem:
-    keys = list(item)
-    if not keys:
-        return Problem(
-            f"a {section.word} is missing here; write one of {', '.join(section.names())}", document.position(path)
-        )
-    position = document.position((*path, keys[1]), key=True)
-    if keys[0] in section.names() and item[keys[0]] is None:
-        return Problem(f"the keys of '{keys[0]}' stand too far left; indent them by two more", position)
-    return Problem(
-        f"an item of {section.key} has one key, the {section.word}'s name; put {shown(keys[1])} in an item of its own",
-        position,
-    )
-
-
-def _unknown(name: str, section: _Section) -> str:
-    if name in section.other_names():
-        return f"'{name}' is a {section.other}; write it under '{section.other}s:'"
-    close = get_close_matches(name.replace("-", "_"), [*section.names(), *section.other_names()], n=1)
-    if close:
-        near = f"'{close[0]}'" if close[0] in section.names() else f"the {section.other} '{close[0]}'"
-        return f"there is no {section.word} {shown(name)}; did you mean {near}?"
-    return f"there is no {section.word} {shown(name)}; the {section.word}s are: {', '.join(section.names())}"
-
-
-def _source(document: Document, path: Path) -> Source:
-    return Source({part: document.position((*path, *part)) for part, _ in _parts(document.at(path))})
-
-
-def _parts(data: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """Every value inside a value, itself included, with the path to it."""
-    yield path, data
-    if isinstance(data, dict):
-        for key, value in data.items():
-            yield from _parts(value, (*path, key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _parts(value, (*path, index))
+def _located(document: Document, key: str, entries: tuple[E, ...]) -> tuple[Located[E], ...]:
+    return tuple(Located(entry, source_of(document, (key, index))) for index, entry in enumerate(entries))
 
 
 def _sharpen(problem: Problem, document: Document) -> Problem:
     """Where a problem is about an expression: its position inside the text, not that of the whole."""
-    for path, value in _parts(document.data):
+    for path, value in parts(document.data):
         if isinstance(value, str) and document.position(path) == problem.position:
             for kind in (DomainSelector, HostSelector, LinkSelector, DomainKey):
                 error = _error(kind, value)

@@ -12,11 +12,14 @@ from typing import TypeAlias
 from rebalancer.cluster.text import shown
 from rebalancer.errors import InvalidInput, Position, RebalancerError
 from rebalancer.policy.clause import Goal, Rule
+from rebalancer.policy.conflicts import static_conflicts
 from rebalancer.policy.file import Layer, parse_layer
 from rebalancer.policy.library import policy_text
-from rebalancer.policy.model import Clause, Limits, Names, OnClash, Policy
+from rebalancer.policy.merging import merged_limits, merged_settings
+from rebalancer.policy.model import Clause, Names, OnClash, Override, Policy
+from rebalancer.policy.settings import Hints
 
-__all__ = ["Resolve", "is_path", "load_policies", "merge", "parse_layers", "parse_policy"]
+__all__ = ["Resolve", "is_path", "load_layers", "load_policies", "merge", "parse_layers", "parse_policy"]
 
 Resolve: TypeAlias = Callable[[str, Position], tuple[str, str]]
 """(what stands under ``extends``, where it stands) → (text, file); raises RebalancerError where there is none."""
@@ -35,6 +38,17 @@ def load_policies(specs: Sequence[str], read: Callable[[str], str]) -> Policy:
     ``read``: the text of a user's file; raises RebalancerError where it cannot be read. Paths under ``extends`` are
     relative to the file that they stand in.
     """
+    layers = load_layers(specs, read)
+    return merge(
+        (layer for each in layers for layer in each), name=" + ".join(dict.fromkeys(e[-1].name for e in layers))
+    )
+
+
+def load_layers(specs: Sequence[str], read: Callable[[str], str], *, beside: str = "") -> tuple[tuple[Layer, ...], ...]:
+    """For each policy asked for, by name or path, the layers that it extends and then its own.
+
+    ``beside``: the file that names them, which paths are relative to.
+    """
 
     def resolve(spec: str, position: Position) -> tuple[str, str]:
         if not is_path(spec):
@@ -42,14 +56,12 @@ def load_policies(specs: Sequence[str], read: Callable[[str], str]) -> Policy:
         path = _beside(position.file, spec)
         return read(path), path
 
-    layers: list[Layer] = []
-    names: list[str] = []
-    for spec in specs:
-        text, file = (read(spec), _beside("", spec)) if is_path(spec) else policy_text(spec)
-        found = parse_layers(text, file, resolve=resolve)
-        names.append(found[-1].name)
-        layers += found
-    return merge(layers, name=" + ".join(dict.fromkeys(names)))
+    def text_of(spec: str) -> tuple[str, str]:
+        if not is_path(spec):
+            return policy_text(spec)
+        return read(spec if not beside else _beside(beside, spec)), _beside(beside, spec)
+
+    return tuple(parse_layers(*text_of(spec), resolve=resolve) for spec in specs)
 
 
 def _beside(file: str, path: str) -> str:
@@ -102,7 +114,7 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
     for layer in layers:
         first.setdefault(layer.file, layer)
     unique = tuple(first.values())
-    names, asked, limits = Names(), False, Limits()
+    names, asked = Names(), False
     for layer in unique:
         written = layer.names
         asked = asked or written.on_clash is not None
@@ -110,10 +122,6 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
             on_clash=OnClash(written.on_clash or names.on_clash),
             template=names.template if written.template is None else written.template,
             asked=asked,
-        )
-        limits = Limits(
-            max_moves=limits.max_moves if layer.limits.max_moves is None else layer.limits.max_moves,
-            min_gain=limits.min_gain if layer.limits.min_gain is None else layer.limits.min_gain,
         )
     policy = Policy(
         name=name if name is not None else (unique[-1].name if unique else ""),
@@ -124,9 +132,26 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
         names=names,
         links=tuple(entry for layer in unique for entry in layer.links),
         migration=tuple(entry for layer in unique for entry in layer.migration),
-        limits=limits,
+        limits=merged_limits(unique),
+        protect=tuple(entry for layer in unique for entry in layer.protect),
+        overrides=tuple(entry for layer in unique for entry in layer.overrides),
+        hints=_hints(unique),
+        settings=merged_settings(unique),
     )
+    contradictions = tuple(static_conflicts(policy.clauses))
+    if contradictions:
+        raise InvalidInput(contradictions)
     return _with_digest(policy)
+
+
+def _hints(layers: Iterable[Layer]) -> Hints:
+    hints = Hints()
+    for layer in layers:
+        hints = Hints(
+            source=layer.hints.source or hints.source,
+            allow=hints.allow if layer.hints.allow is None else layer.hints.allow,
+        )
+    return hints
 
 
 def _with_digest(policy: Policy) -> Policy:
@@ -137,6 +162,9 @@ def _with_digest(policy: Policy) -> Policy:
         "links": [located.entry.model_dump(mode="json") for located in policy.links],
         "migration": [located.entry.model_dump(mode="json") for located in policy.migration],
         "limits": asdict(policy.limits),
+        "protect": [located.entry.model_dump(mode="json") for located in policy.protect],
+        "overrides": [_plain_override(override) for override in policy.overrides],
+        "hints": asdict(policy.hints),
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return replace(policy, digest=f"sha256:{sha256(text.encode()).hexdigest()}")
@@ -145,3 +173,14 @@ def _with_digest(policy: Policy) -> Policy:
 def _plain(clause: Clause) -> dict[str, object]:
     body = clause.body
     return {clause.name: body.model_dump(mode="json") if isinstance(body, Rule | Goal) else repr(body)}
+
+
+def _plain_override(override: Override) -> dict[str, object]:
+    migration = override.migration
+    return {
+        "select": override.select.source,
+        "without": list(override.without),
+        "rules": [_plain(clause) for clause in override.rules],
+        "goals": [_plain(clause) for clause in override.goals],
+        "migration": None if migration is None else migration.entry.model_dump(mode="json"),
+    }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from rebalancer.cluster import Domain, Link
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import InvalidInput, Position, Problem
 from rebalancer.placement.problem import Term
-from rebalancer.policy.entries import LinkEntry, MigrationEntry
-from rebalancer.policy.settings import Limits, LinkCap, MigrationSettings, Names, OnClash, Rung
+from rebalancer.policy.entries import LinkEntry, MigrationEntry, MigrationOptions, ProtectEntry
+from rebalancer.policy.expressions import DomainSelector
+from rebalancer.policy.settings import Hints, Limits, LinkCap, MigrationSettings, Names, OnClash, Rung
 from rebalancer.policy.view import View
 
 __all__ = [
@@ -23,9 +25,11 @@ __all__ = [
     "MigrationSettings",
     "Names",
     "OnClash",
+    "Override",
     "Path",
     "Policy",
     "Rung",
+    "Setting",
     "Source",
 ]
 
@@ -53,6 +57,8 @@ class Source:
     """Where a clause or an entry is written, and each part of it; empty for one that was made by a program."""
 
     positions: Mapping[Path, Position] = field(default_factory=dict)
+    data: object = None
+    """What is written there, as plain values."""
 
     def at(self, path: Path = ()) -> Position | None:
         """The position of a part, or of the nearest part around it."""
@@ -91,15 +97,39 @@ class Clause:
 
 @dataclass(frozen=True)
 class Located(Generic[E_co]):
-    """An entry of ``links:`` or ``migration:`` and where it is written."""
+    """An entry of ``links:``, ``migration:`` or ``protect:`` and where it is written."""
 
     entry: E_co
     source: Source = field(default_factory=Source)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Override:
+    """What is different for some domains. ``migration`` is an entry of its own, as if it were the last."""
+
+    select: DomainSelector
+    without: tuple[str, ...] = ()
+    rules: tuple[Clause, ...] = ()
+    goals: tuple[Clause, ...] = ()
+    migration: Located[MigrationOptions] | None = None
+    source: Source = field(default_factory=Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of ``names``, ``limits`` or ``hints``: the value as it is written, where, and what it stands in for."""
+
+    value: object
+    position: Position | None = None
+    stands_for: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Immutable; equal content gives equal ``digest``, whatever files and lines it comes from."""
+    """Immutable; equal content gives equal ``digest``, whatever files and lines it comes from.
+
+    ``rules`` and ``goals`` are as they are written; ``clauses`` is what they come to with the overrides.
+    """
 
     name: str
     digest: str
@@ -110,6 +140,19 @@ class Policy:
     links: tuple[Located[LinkEntry], ...] = ()
     migration: tuple[Located[MigrationEntry], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    protect: tuple[Located[ProtectEntry], ...] = ()
+    overrides: tuple[Override, ...] = ()
+    hints: Hints = field(default_factory=Hints)
+    settings: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
+    """Section → key → what is written."""
+
+    @cached_property
+    def clauses(self) -> tuple[Clause, ...]:
+        """Every rule and then every goal that counts, each for the domains that it counts."""
+        # It builds on this module.
+        from rebalancer.policy.overrides import narrowed
+
+        return narrowed(self)
 
     def link_cap(self, link: Link) -> BytesPerSecond:
         """What migrations together may take of this link in each direction (the last entry that selects it)."""
@@ -130,4 +173,8 @@ class Policy:
         for located in self.migration:
             if located.entry.select.matches(domain):
                 asked |= {key: (value, located.source) for key, value in located.entry.written().items()}
+        for override in self.overrides:
+            if override.migration is not None and override.select.matches(domain):
+                source = override.migration.source
+                asked |= {key: (value, source) for key, value in override.migration.entry.written().items()}
         return asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,22 @@ from rebalancer.documents import API_VERSION, Model
 from rebalancer.policy.file import PolicyFile
 from rebalancer.policy.registry import goal_names, load_goal, load_rule, rule_names
 
-__all__ = ["json_schema"]
+__all__ = ["json_schema", "schema_text"]
 
 
 def json_schema() -> dict[str, Any]:
     """For editors (``# yaml-language-server: $schema=…``) and for documentation."""
     rules: dict[str, type[Model]] = {name: load_rule(name) for name in rule_names()}
     goals: dict[str, type[Model]] = {name: load_goal(name) for name in goal_names()}
+    return _with_overrides(_schema(rules, goals))
+
+
+def schema_text() -> str:
+    """The schema as the text of a file."""
+    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _schema(rules: Mapping[str, type[Model]], goals: Mapping[str, type[Model]]) -> dict[str, Any]:
     models: list[type[Model]] = [PolicyFile, *rules.values(), *goals.values()]
     references, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: dict[str, Any] = _plain_defaults(made["$defs"])
@@ -35,6 +45,14 @@ def json_schema() -> dict[str, Any]:
         "title": "rebalancer policy",
         "$defs": definitions,
     }
+
+
+def _with_overrides(schema: dict[str, Any]) -> dict[str, Any]:
+    """Rules and goals are the same inside of overrides."""
+    properties = schema["$defs"]["OverrideEntry"]["properties"]
+    for key in ("rules", "goals"):
+        properties[key]["items"] = schema["properties"][key]["items"]
+    return schema
 
 
 def _item(name: str, reference: Mapping[str, Any]) -> dict[str, Any]:

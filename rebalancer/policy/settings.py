@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rebalancer.cluster import Link
-from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.policy.expressions import DomainKey
 
-__all__ = ["Limits", "LinkCap", "MigrationSettings", "Names", "OnClash", "Rung"]
+__all__ = [
+    "Hint",
+    "Hints",
+    "HintsFrom",
+    "Limits",
+    "LinkCap",
+    "MigrationSettings",
+    "Names",
+    "OnClash",
+    "PerDomain",
+    "PerGroup",
+    "Rung",
+]
 
 
 class OnClash(StrEnum):
@@ -70,7 +83,58 @@ class LinkCap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PerDomain:
+    """A domain moves at most ``most`` times ``within`` so many seconds."""
+
+    most: int
+    within: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerGroup:
+    """Of the domains with the same key at most ``most`` move in one plan."""
+
+    group: DomainKey
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     max_moves: int | None = None
+    max_bytes: Bytes | None = None
+    per_host: int | None = None
+    per_group: PerGroup | None = None
+    per_domain: PerDomain | None = None
     min_gain: float = 0.0
     """A plan that repairs nothing must better the score by this share, or nothing is done."""
+    payback: Seconds | None = None
+    """A plan that repairs nothing must gain more within this time than its migrations take."""
+    cooldown: Seconds | None = None
+    """A domain that moved less than this ago moves only to repair a rule."""
+    confirmations: int = 1
+    """A plan that repairs nothing must have been the result this many times in a row, this time included."""
+    only_repairs: bool = False
+    """Domains move only to repair a rule, and as few as that takes."""
+
+
+class HintsFrom(StrEnum):
+    """Where the owners of domains write their hints."""
+
+    LABELS = "labels"
+    TAGS = "tags"
+
+
+class Hint(StrEnum):
+    """What the owner of a domain may ask for. None of them can make a domain move."""
+
+    STAY = "stay"
+    AVOID = "avoid"
+    ONLY = "only"
+    APART = "apart"
+    TOGETHER = "together"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    source: HintsFrom = HintsFrom.LABELS
+    allow: tuple[Hint, ...] = ()

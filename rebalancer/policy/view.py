@@ -60,9 +60,15 @@ class View:
         """bool[H]: hosts that may take domains: up, and not to be emptied."""
         return np.array([host.state is HostState.UP for host in self.hosts], dtype=np.bool_)
 
-    def demand(self, resource: str) -> FloatArray:
-        """float[D], in base units; 0 for a domain that does not say."""
-        return np.array([domain.uses.get(resource, 0.0) for domain in self.domains], dtype=np.float64)
+    def demand(self, resource: str, load: str | None = None) -> FloatArray:
+        """float[D], in base units: by a statistic, or what domains use where none is given or known; 0 for a domain
+        that does not say that either."""
+        return np.array([self._demand(domain, resource, load) for domain in self.domains], dtype=np.float64)
+
+    @staticmethod
+    def _demand(domain: Domain, resource: str, load: str | None) -> float:
+        known = domain.load(resource, load)
+        return domain.uses.get(resource, 0.0) if known is None else known
 
     def capacity(self, resource: str) -> FloatArray:
         """float[H], in base units; NaN for a host that does not say."""

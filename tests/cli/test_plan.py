@@ -119,3 +119,13 @@ def test_no_host_reachable_is_an_error_with_every_reason(cli, example):
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.splitlines()[0] == "error: no host could be read"
     assert [line.split(":")[0].strip() for line in ended.err.splitlines()[1:]] == ["h1", "h2", "h3"]
+
+
+def test_a_result_is_never_written_over_an_input(cli, example):
+    inventory = example / "inventory.yaml"
+    before = inventory.read_text("utf-8")
+    for command in (("plan", "-p", "balance"), ("snapshot",)):
+        ended = cli(*command, "-o", str(inventory))
+        assert ended.status == 1
+        assert "is an input of this command" in ended.err
+    assert inventory.read_text("utf-8") == before

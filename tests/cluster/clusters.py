@@ -14,6 +14,8 @@ HOST_NAMES = st.from_regex(r"[a-zé0-9](-?[a-z0-9.]){0,5}", fullmatch=True)
 AMOUNTS = st.dictionaries(
     st.sampled_from(["cpu", "memory", "disk", "slots"]), st.floats(0, 1e18) | st.integers(0, 2**60)
 )
+SHARES = st.dictionaries(st.sampled_from(["cpu", "memory", "io"]), st.floats(0, 1), max_size=2)
+LOADS = st.dictionaries(st.sampled_from(["requested", "p95", "p95@1h", "mean@0.5s", "max@7d"]), AMOUNTS, max_size=2)
 LABELS = st.dictionaries(TEXT, st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=3)
 SETS = st.dictionaries(st.sampled_from(["network", "machine", "type"]), st.frozensets(TEXT, max_size=3))
 RATES = st.floats(0.125, 1e12).map(BytesPerSecond)
@@ -47,6 +49,8 @@ def clusters(draw: st.DrawFn) -> Cluster:
             migration=draw(CAPABILITIES),
             offers=draw(SETS),
             reason=draw(st.none() | TEXT),
+            pressure=draw(SHARES),
+            distance=draw(st.dictionaries(st.sampled_from(names), st.floats(0, 1e9) | st.integers(0, 9))),
         )
         for name in names
     ]
@@ -64,6 +68,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
             needs=draw(SETS),
             migration=draw(TRAITS),
             persistent=draw(st.booleans()),
+            loads=draw(LOADS),
         )
         for host, name, number in found
     ]

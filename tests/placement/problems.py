@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import get_args
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from rebalancer.placement.primitives import (
     Capacity,
     DistanceCost,
     Evenness,
+    EvennessForm,
     Failover,
     GroupLeast,
     GroupMost,
@@ -71,6 +73,7 @@ def random_problem(seed: int, *, hosts: int | None = None, domains: int | None =
                 counted=counted,
                 target=demand.sum() / limit.sum(),
                 tolerance=0.05,
+                form=get_args(EvennessForm)[random.integers(5)],
             ),
         ),
         Term(name="move_cost", tier=int(random.integers(1, 3)), primitive=MoveCost(cost=random.random(d))),
@@ -204,21 +207,33 @@ def elements(  # noqa: C901
         case Failover():
             return {None: failover_cost(primitive, placement)}
         case Evenness():
-            squares = [
-                max(abs(primitive.demand[placement == h].sum() / capacity - primitive.target) - primitive.tolerance, 0)
-                ** 2
-                for h, capacity in enumerate(primitive.capacity)
-                if primitive.counted[h]
-            ]
-            return {None: 100 * (sum(squares) / max(len(squares), 1)) ** 0.5}
+            return {None: evenness_cost(primitive, placement)}
         case HostsInUse():
-            full = [
-                min(primitive.demand[placement == h].sum() / capacity, 1) ** 2
-                for h, capacity in enumerate(primitive.capacity)
-            ]
-            return {None: len(set(placement)) - sum(full) / len(full)}
+            used = {h: min(primitive.demand[placement == h].sum() / primitive.capacity[h], 1) for h in set(placement)}
+            return {h: (1 + 2 * u - u**2) / 2 for h, u in used.items()}
         case MoveCost():
             return {d: primitive.cost[d] for d in np.flatnonzero(placement != start)}
+
+
+def evenness_cost(primitive: Evenness, placement: IntArray) -> float:
+    used = [
+        100 * primitive.demand[placement == h].sum() / capacity
+        for h, capacity in enumerate(primitive.capacity)
+        if primitive.counted[h]
+    ]
+    target, tolerance = 100 * primitive.target, 100 * primitive.tolerance
+    squares = [max(abs(u - target) - tolerance, 0) ** 2 for u in used]
+    match primitive.form:
+        case "deviation":
+            return (sum(squares) / max(len(used), 1)) ** 0.5
+        case "variance":
+            return sum(squares) / max(len(used), 1)
+        case "peak":
+            return max(max(used) - target - tolerance, 0) if used else 0.0
+        case "range":
+            return max(max(used) - min(used) - tolerance, 0) if used else 0.0
+        case "excess":
+            return sum(max(u - target - tolerance, 0) for u in used)
 
 
 def failover_cost(primitive: Failover, placement: IntArray) -> float:

@@ -244,3 +244,41 @@ def test_a_domain_is_never_parked_on_a_host_that_cannot_run_it() -> None:
     plan = make_plan(replace(world, hosts=hosts, domains=domains), policy(PINNED_SWAP))
     assert plan.steps == ()
     assert any("no other host can help" in note for note in plan.notes)
+
+
+def test_moves_over_links_too_narrow_do_not_keep_the_others_back() -> None:
+    names = [f"h{i}" for i in range(1, 6)]
+    world = cluster(*names, **{f"web{i}": ("h1", 1.5) for i in range(8)})
+    links = tuple(nic(name, 5e5 if name in ("h2", "h3", "h4") else 1e9) for name in names)
+    plan = make_plan(replace(world, links=links), load_policies(["balance"], read=lambda path: path))
+    assert {step.destination for step in plan.steps} == {"h5"}
+
+
+def test_a_rule_on_some_domains_is_no_guard_on_all() -> None:
+    world = cluster("h1", "h2", a=("h1", 2), b=("h1", 2))
+    rules = """
+rules:
+  - capacity: {resource: memory, most: 20%, select: "name == 'a'"}
+  - capacity: {resource: memory}
+"""
+    plan = make_plan(world, policy(rules))
+    assert plan.guards.hosts["memory"]["h1"] == 16 * GIB
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"domain": "web', '"domain": "xeb', r"'steps'|called"),
+        ('"new_name": null', '"new_name": "a/b"', "new_name"),
+        ('"new_name": null', '"new_name": ""', "new_name"),
+        ('"timeout": 1800', '"timeout": -1', "timeout"),
+        ('"source": "h1"', '"source": "h2"', "at this step the domain is on h1"),
+        ('"state": "running"', '"state": "paused"', "changed by hand"),
+        ('"guards"', '"guard"', "guard"),
+    ],
+)
+def test_a_plan_changed_by_hand_is_refused_before_anything_is_done(old: str, new: str, message: str) -> None:
+    text = dump_plan(make_plan(CROWDED, load_policies(["balance"], read=lambda path: path)))
+    assert old in text
+    with pytest.raises(RebalancerError, match=message):
+        parse_plan(text.replace(old, new, 1), "plan.json")

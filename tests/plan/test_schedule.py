@@ -3,12 +3,15 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebalancer.cluster import Domain, DomainState
 from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.placement.primitives import GroupMost
+from rebalancer.placement.problem import Term
 from rebalancer.plan.schedule import StuckMovesError, schedule
 from rebalancer.policy.model import MigrationSettings, Names, OnClash
 from tests.plan.worlds import nic, verify, world
@@ -148,3 +151,39 @@ def test_any_schedule_holds_at_every_moment(case: tuple[str, str]) -> None:
     except StuckMovesError:
         return
     verify(moves, steps)
+
+
+def test_a_domain_that_was_renamed_and_steps_aside_is_called_what_it_is_called_then() -> None:
+    moves = world("a4:v=web 4; b4:w=x 4; c8:q=web 4", "v>b w>a")
+    verify(moves, schedule(moves))
+
+
+def test_room_for_a_group_is_kept_for_those_who_can_use_it() -> None:
+    moves = world("z9:y 1; w9:x 1,v 1; a9:q 1", "q>z x>z y>w")
+    group = GroupMost(
+        group=np.zeros(4, dtype=np.int64), zone=np.arange(3), most=2, fixed=np.zeros((1, 3), dtype=np.int64)
+    )
+    term = Term(name="anti_affinity", primitive=group)
+    moves = replace(moves, problem=replace(moves.problem, terms=(*moves.problem.terms, term)))
+    assert len(schedule(moves)) == 3
+
+
+def test_nothing_is_parked_where_it_would_never_arrive() -> None:
+    links = [nic("a", 1e9), nic("b", 1e9), nic("c", 15e6)]
+    caps = {"c-nic": BytesPerSecond(15e6)}
+    with pytest.raises(StuckMovesError):
+        schedule(world("a8:v1 8; b8:v2 8; c8", "v1>b v2>a", links=links, caps=caps, dirty_rate=20e6))
+
+
+@pytest.mark.parametrize("spare", [1, 4])
+def test_a_tight_permutation_ends_and_holds(spare: int) -> None:
+    hosts = [f"{h}{5 * 4 + spare}:" + ",".join(f"{h}{i} 4" for i in range(5)) for h in "abcdef"]
+    moves = world(
+        ";".join(hosts),
+        " ".join(f"{h}{i}>{'abcdef'[(n + i) % 6]}" for n, h in enumerate("abcdef") for i in range(1, 5)),
+    )
+    if spare == 4:
+        verify(moves, schedule(moves))
+    else:
+        with pytest.raises(StuckMovesError, match="no other host can help"):
+            schedule(moves)

@@ -12,7 +12,15 @@ from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.documents import Model, parse_document, validate
 from rebalancer.errors import InvalidInput
 from rebalancer.policy.expression_errors import ExpressionError
-from rebalancer.policy.expressions import DomainKey, DomainSelector, HostSelector, LinkSelector
+from rebalancer.policy.expressions import (
+    DomainKey,
+    DomainNumber,
+    DomainSelector,
+    HostSelector,
+    LinkSelector,
+    PairCondition,
+    PairNumber,
+)
 from tests.cluster.clusters import clusters
 from tests.policy.worlds import domain, host
 
@@ -56,6 +64,50 @@ def test_hosts_and_links_are_selected_by_what_they_have() -> None:
 def test_a_key_names_a_group_or_none() -> None:
     assert DomainKey("labels.app + '/' + host").key(WEB) == "shop/h1"
     assert DomainKey("labels.tier").key(WEB) is None
+
+
+def test_a_number_is_whole_or_not_or_missing() -> None:
+    assert DomainNumber("uses.cpu * 1.5").number(WEB) == 3
+    assert DomainNumber("labels.size()").number(WEB) == 3
+    assert DomainNumber("double(labels.price)").number(WEB) is None
+    with pytest.raises(InvalidInput, match="fails for domain 'web-1': the result is no finite number"):
+        DomainNumber("1.0 / (uses.cpu - 2.0)").number(WEB)
+
+
+def test_other_figures_of_a_load_are_read_by_statistic_and_resource() -> None:
+    item = domain("a", "h1", loads={"p95@1h": {"cpu": 2.5}, "max": {"cpu": 3.0}})
+    assert DomainSelector("loads['p95@1h'].cpu > 2.0 && loads.max.cpu == 3.0").matches(item)
+    assert not DomainSelector("loads.mean.cpu < 9.0").matches(item)
+    assert HostSelector("pressure.cpu > 0.1").matches(host("h1", pressure={"cpu": 0.2}))
+
+
+@pytest.mark.parametrize(
+    ("source", "rows"),
+    [
+        ("domain.labels.app == host.labels.serves", [[True, None], [False, None], [None, None]]),
+        ("domain.labels['app'] == host.name", [[False, False], [False, True], [None, None]]),
+        ("domain . uses . cpu <= host.capacity['cpu'] / 8.0", [[False, False], [True, True], [True, True]]),
+        ("domain.labels.exists(key, domain.labels[key] == host.name)", [[False, False], [False, True], [False, False]]),
+        ("domain.host != host.name // host.nothing", [[False, True], [True, False], [False, True]]),
+        ("'app' in domain.labels && host.name != 'domain.uses'", [[True, True], [True, True], [False, False]]),
+    ],
+)
+def test_a_pair_is_told_apart_by_what_is_read_of_it(source: str, rows: list[list[bool | None]]) -> None:
+    domains = [
+        domain("a", "h1", labels={"app": "shop"}, uses={"cpu": 2.0}),
+        domain("b", "h2", labels={"app": "h2"}),
+        domain("c", "h1"),
+    ]
+    hosts = [host("h1", labels={"serves": "shop"}), host("h2")]
+    row_of, table = PairCondition(source).table(domains, hosts)
+    assert [table[row] for row in row_of] == rows
+
+
+def test_pairs_that_are_alike_are_looked_at_once() -> None:
+    domains = [domain(f"d{n}", "h1", labels={"app": str(n % 2), "other": str(n)}) for n in range(9)]
+    rows, table = PairNumber("int(domain.labels.app)").table(domains, [host("h1"), host("h2")])
+    assert rows == [0, 1, 0, 1, 0, 1, 0, 1, 0]
+    assert table == [[0, 0], [1, 1]]
 
 
 def test_an_expression_is_its_text() -> None:
@@ -133,7 +185,7 @@ def _error(kind: Callable[[str], object], source: str) -> ExpressionError | None
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_expression_or_an_error(source: str) -> None:
-    for kind in (DomainSelector, DomainKey, HostSelector, LinkSelector):
+    for kind in (DomainSelector, DomainKey, DomainNumber, HostSelector, LinkSelector, PairCondition, PairNumber):
         error = _error(kind, source)
         assert error is None or (error.line >= 1 and error.column >= 1)
 

@@ -96,14 +96,12 @@ def cost(primitive: Primitive, view: View, placement: Placement) -> float:  # no
                     outside.append(max(distance - primitive.tolerance, 0.0) ** 2)
             return float(100.0 * (sum(outside) / len(outside)) ** 0.5)
         case HostsInUse():
-            full = [
-                min(sum(primitive.demand[d] for d, at_d in enumerate(at) if at_d == h) / primitive.capacity[h], 1.0)
-                ** 2
-                if primitive.capacity[h] > 0
-                else 0.0
-                for h in hosts
-            ]
-            return max(len(set(at)) - sum(full) / len(full), 0.0)
+            total = 0.0
+            for h in set(at):
+                load = sum(primitive.demand[d] for d, at_d in enumerate(at) if at_d == h)
+                used = min(load / primitive.capacity[h], 1.0) if primitive.capacity[h] > 0 else 0.0
+                total += (1 + 2 * used - used**2) / 2
+            return total
         case MoveCost():
             return float(sum(primitive.cost[d] for d, h in enumerate(at) if h != view.start[d]))
 

@@ -44,6 +44,8 @@ def evaluator(primitive: Primitive, start: IntArray, number: int) -> Evaluator: 
             return loads.CapacityEvaluator(primitive, start)
         case DistanceCost():
             return hosts.DistanceCostEvaluator(primitive, start)
+        case Evenness(form="peak" | "range"):
+            return loads.ExtremesEvaluator(primitive, start)
         case Evenness():
             return loads.EvennessEvaluator(primitive, start)
         case Failover():

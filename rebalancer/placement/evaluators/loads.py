@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rebalancer.placement.evaluators.base import Evaluator
-from rebalancer.placement.primitives import Capacity, Evenness, FloatArray, HostsInUse, IntArray, Ratio
+from rebalancer.placement.primitives import BoolArray, Capacity, Evenness, FloatArray, HostsInUse, IntArray, Ratio
 
-__all__ = ["CapacityEvaluator", "EvennessEvaluator", "HostsInUseEvaluator", "RatioEvaluator"]
+__all__ = ["CapacityEvaluator", "EvennessEvaluator", "ExtremesEvaluator", "HostsInUseEvaluator", "RatioEvaluator"]
 
 
 class CapacityEvaluator(Evaluator):
@@ -19,25 +19,29 @@ class CapacityEvaluator(Evaluator):
         finite = primitive.limit[np.isfinite(primitive.limit) & (primitive.limit > 0)]
         mean = float(finite.mean()) if len(finite) else 1.0
         self.scale = mean if primitive.scale is None else primitive.scale
-        # A little slack, so that sums of floats in another order are not taken for an overload; none for whole numbers.
+        # Sums of floats in another order are not taken for an overload; whole numbers need no such tolerance.
         whole = bool((np.mod(primitive.demand, 1) == 0).all())
         self.slack = 0.0 if whole and primitive.scale is not None else 1e-9 * mean
-        self.limit = np.where(np.isfinite(primitive.limit), primitive.limit + self.slack, np.inf)
-        self.bound = np.maximum(self.limit, self.load + self.slack)
+        self.limit = np.asarray(primitive.limit, dtype=np.float64)
+        self.bound = np.maximum(self.limit, self.load)
+
+    def _over(self, load: FloatArray, bound: FloatArray) -> FloatArray:
+        over = load - bound
+        return np.where(over > self.slack, over, 0.0)
 
     def _change(self, bound: FloatArray, domain: int, source: int) -> FloatArray:
         demand, home = self.demand[domain], self.start[domain]
-        excess = np.maximum(self.load - bound, 0.0)
-        change = np.maximum(self.load + demand - bound, 0.0) - excess
+        excess = self._over(self.load, bound)
+        change = self._over(self.load + demand, bound) - excess
         if self.both_ends:
             change[home] = 0.0
         if not (self.both_ends and source == home):
-            change += max(self.load[source] - demand - bound[source], 0.0) - excess[source]
+            change += self._over(self.load - demand, bound)[source] - excess[source]
         change[source] = 0.0
         return np.asarray(change / self.scale, dtype=np.float64)
 
     def cost(self) -> float:
-        return float(np.maximum(self.load - self.limit, 0.0).sum() / self.scale)
+        return float(self._over(self.load, self.limit).sum() / self.scale)
 
     def shift(self, domain: int, source: int) -> FloatArray:
         return self._change(self.limit, domain, source)
@@ -46,7 +50,7 @@ class CapacityEvaluator(Evaluator):
         return self._change(self.bound, domain, source)
 
     def worsening(self) -> float:
-        return float(np.maximum(self.load - self.bound, 0.0).sum() / self.scale)
+        return float(self._over(self.load, self.bound).sum() / self.scale)
 
     def apply(self, domain: int, source: int, destination: int) -> None:
         home = self.start[domain] if self.both_ends else -1
@@ -57,38 +61,97 @@ class CapacityEvaluator(Evaluator):
 
 
 class EvennessEvaluator(Evaluator):
+    """Of the forms of evenness that are a sum over hosts."""
+
     def __init__(self, primitive: Evenness, start: IntArray) -> None:
-        self.primitive = primitive
+        self.demand, self.target, self.tolerance = primitive.demand, primitive.target, primitive.tolerance
+        self.form = primitive.form
         self.counted = primitive.counted
         self.capacity = np.where(self.counted, primitive.capacity, 1.0)
         self.load = np.bincount(start, weights=primitive.demand, minlength=len(self.capacity)).astype(np.float64)
         self.number = max(int(self.counted.sum()), 1)
-        self.total = float(self._squares(self.load).sum())
+        self.total = float(self._parts(self.load).sum())
 
-    def _squares(self, load: FloatArray) -> FloatArray:
-        outside = np.abs(load / self.capacity - self.primitive.target) - self.primitive.tolerance
-        return np.where(self.counted, np.maximum(outside, 0.0) ** 2, 0.0)
+    def _parts(self, load: FloatArray) -> FloatArray:
+        """float[H]: what each host adds to the sum."""
+        outside = load / self.capacity - self.target
+        if self.form == "excess":
+            return np.where(self.counted, np.maximum(outside - self.tolerance, 0.0), 0.0)
+        return np.where(self.counted, np.maximum(np.abs(outside) - self.tolerance, 0.0) ** 2, 0.0)
 
     def _of(self, total: FloatArray | float) -> FloatArray:
-        return np.asarray(100.0 * np.sqrt(np.maximum(total, 0.0) / self.number), dtype=np.float64)
+        """The cost that a sum makes."""
+        if self.form == "excess":
+            return np.asarray(100.0 * np.maximum(total, 0.0), dtype=np.float64)
+        mean = np.maximum(total, 0.0) / self.number
+        return np.asarray(100.0 * np.sqrt(mean) if self.form == "deviation" else 10_000.0 * mean, dtype=np.float64)
 
     def cost(self) -> float:
         return float(self._of(self.total))
 
     def shift(self, domain: int, source: int) -> FloatArray:
-        demand = self.primitive.demand[domain]
+        demand = self.demand[domain]
         if demand == 0.0:
             return np.zeros(len(self.capacity))
-        squares = self._squares(self.load)
-        change = self._squares(self.load + demand) - squares
-        change += self._squares(self.load - demand)[source] - squares[source]
+        parts = self._parts(self.load)
+        change = self._parts(self.load + demand) - parts
+        change += self._parts(self.load - demand)[source] - parts[source]
         change[source] = 0.0
         return self._of(self.total + change) - self._of(self.total)
 
     def apply(self, domain: int, source: int, destination: int) -> None:
-        self.load[source] -= self.primitive.demand[domain]
-        self.load[destination] += self.primitive.demand[domain]
-        self.total = float(self._squares(self.load).sum())
+        self.load[source] -= self.demand[domain]
+        self.load[destination] += self.demand[domain]
+        self.total = float(self._parts(self.load).sum())
+
+
+class ExtremesEvaluator(Evaluator):
+    """Of the forms of evenness that only the most (and the least) utilised host decides."""
+
+    def __init__(self, primitive: Evenness, start: IntArray) -> None:
+        self.demand, self.counted = primitive.demand, primitive.counted
+        self.floor = None if primitive.form == "range" else primitive.target
+        self.tolerance = primitive.tolerance
+        self.capacity = np.where(self.counted, primitive.capacity, np.inf)
+        self.load = np.bincount(start, weights=primitive.demand, minlength=len(self.capacity)).astype(np.float64)
+
+    def _of(self, most: FloatArray, least: FloatArray) -> FloatArray:
+        spread = most - (least if self.floor is None else self.floor)
+        # Without a counted host there is no most and no least.
+        return np.where(np.isfinite(spread), 100.0 * np.maximum(spread - self.tolerance, 0.0), 0.0)
+
+    def cost(self) -> float:
+        used = (self.load / self.capacity)[self.counted]
+        return float(self._of(used.max(initial=-np.inf), used.min(initial=np.inf)))
+
+    def shift(self, domain: int, source: int) -> FloatArray:
+        demand = self.demand[domain]
+        if demand == 0.0:
+            return np.zeros(len(self.capacity))
+        without = self.load.copy()
+        without[source] -= demand
+        there = (without + demand) / self.capacity
+        most, least = _of_others(without / self.capacity, self.counted)
+        # A host that is not counted takes load from those that are, and gets none of the two.
+        most = np.where(self.counted, np.maximum(most, there), most)
+        least = np.where(self.counted, np.minimum(least, there), least)
+        change = self._of(most, least) - self.cost()
+        change[source] = 0.0
+        return np.asarray(change, dtype=np.float64)
+
+    def apply(self, domain: int, source: int, destination: int) -> None:
+        self.load[source] -= self.demand[domain]
+        self.load[destination] += self.demand[domain]
+
+
+def _of_others(values: FloatArray, counted: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """float[H] each: the largest and the smallest counted value of all others."""
+    largest, smallest = np.where(counted, values, -np.inf), np.where(counted, values, np.inf)
+    top, bottom = int(largest.argmax()), int(smallest.argmin())
+    most, least = np.full(len(values), largest[top]), np.full(len(values), smallest[bottom])
+    most[top] = np.delete(largest, top).max(initial=-np.inf)
+    least[bottom] = np.delete(smallest, bottom).min(initial=np.inf)
+    return most, least
 
 
 class RatioEvaluator(Evaluator):
@@ -127,17 +190,19 @@ class HostsInUseEvaluator(Evaluator):
         self.load = np.bincount(start, weights=primitive.demand, minlength=hosts).astype(np.float64)
         self.count = np.bincount(start, minlength=hosts)
 
-    def _full(self, load: FloatArray) -> FloatArray:
-        return np.minimum(load / self.capacity, 1.0) ** 2 / len(self.capacity)
+    def _guide(self, load: FloatArray) -> FloatArray:
+        """float[H]: what a host costs beside the half for being in use."""
+        used = np.minimum(load / self.capacity, 1.0)
+        return np.asarray(used - used * used / 2.0, dtype=np.float64)
 
     def cost(self) -> float:
-        return max(float((self.count > 0).sum() - self._full(self.load).sum()), 0.0)
+        return max(float((self.count > 0).sum() / 2.0 + self._guide(self.load).sum()), 0.0)
 
     def shift(self, domain: int, source: int) -> FloatArray:
         demand = self.demand[domain]
-        full = self._full(self.load)
-        change = (self.count == 0) - (self._full(self.load + demand) - full)
-        change = change - float(self.count[source] == 1) - (self._full(self.load - demand)[source] - full[source])
+        now = self._guide(self.load)
+        change = (self.count == 0) / 2.0 + self._guide(self.load + demand) - now
+        change += self._guide(self.load - demand)[source] - now[source] - float(self.count[source] == 1) / 2.0
         change[source] = 0.0
         return np.asarray(change, dtype=np.float64)
 

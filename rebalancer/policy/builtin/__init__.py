@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from rebalancer.placement.problem import Term
-from rebalancer.policy.builtin import compatible, identity, maintenance, migratable, names
+from rebalancer.policy.builtin import compatible, hints, identity, maintenance, migratable, names, protect
 from rebalancer.policy.model import Policy
 from rebalancer.policy.view import View
 
@@ -21,4 +21,6 @@ BUILTIN: tuple[_Rule, ...] = (
     migratable.terms,
     identity.terms,
     names.terms,
+    protect.terms,
+    hints.terms,
 )

@@ -21,7 +21,9 @@ __all__ = ["Affinity"]
 class Affinity(Rule):
     """For every group g: |{zone of d's host : d ∈ g}| ≤ most.
 
-    A zone is a host, or all hosts with the same value of a label (``across: rack``).
+    A zone is a host, or all hosts with the same value of a label (``across: rack``). While domains move, each is taken
+    to be at whichever end is worse. A group that changes zones one by one is in one zone more on the way if no order of
+    its moves avoids that.
     """
 
     word: ClassVar[str] = "affinity"

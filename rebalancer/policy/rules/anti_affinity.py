@@ -43,7 +43,8 @@ class AntiAffinity(Rule):
 
     def terms(self, view: View) -> Iterable[Term]:
         group, zone = groups_of(self.group, self.select, view), view.zones(self.across)
-        fixed = np.zeros((int(group.max(initial=-1)) + 1, int(zone.max(initial=-1)) + 1), dtype=np.int64)
+        # One zone at least, where no host has the label.
+        fixed = np.zeros((int(group.max(initial=-1)) + 1, int(zone.max(initial=0)) + 1), dtype=np.int64)
         yield self.term(GroupMost(group=group, zone=zone, most=self.most, fixed=fixed))
 
     def check(self, view: View) -> Iterator[Finding]:

@@ -63,14 +63,15 @@ def test_balance_among_selected_hosts_leaves_the_others_out() -> None:
 
 
 @given(views())
-def test_pack_counts_hosts_in_use_less_their_mean_square_utilisation(view: View) -> None:
+def test_pack_counts_hosts_in_use_and_how_full_they_are(view: View) -> None:
     def in_use(placement: dict[str, str]) -> float:
-        squares = []
+        cost = 0.0
         for item in view.hosts:
             used = sum(d.uses.get("memory", 0.0) for d in view.domains if placement[d.uuid] == item.name)
             has = item.capacity.get("memory", 0.0)
-            squares.append(min(used / has, 1.0) ** 2 if has > 0 else 0.0)
-        return 5.0 * max(len(set(placement.values())) - fmean(squares), 0.0)
+            share = min(used / has, 1.0) if has > 0 else 0.0
+            cost += 5.0 * (0.5 + share - share**2 / 2) if item.name in placement.values() else 0.0
+        return cost
 
     agrees(Pack(weight=5.0).terms(view), view, in_use)
 

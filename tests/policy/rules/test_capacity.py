@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rebalancer.placement.problem import Problem
+from rebalancer.placement.state import State
 from rebalancer.policy import Caution, View
 from rebalancer.policy.expressions import DomainSelector, HostSelector
-from rebalancer.policy.rules.capacity import Capacity
+from rebalancer.policy.rules.capacity import Capacity, Moving
+from tests.policy.harness import Placed, compare, counts, some_domains, with_loads
 from tests.policy.worlds import GIB, agrees, cluster, domain, host, views
 
 
@@ -32,6 +37,51 @@ def test_the_uses_of_a_hosts_domains_stay_within_its_limit(
         return float(sum(max(loads[name] - limit, 0) for name, limit in limits.items()) / scale)
 
     agrees(rule.terms(view), view, excess)
+
+
+def draw(random: Random, view: View) -> Capacity:
+    return Capacity(
+        resource=random.choice(["cpu", "slots"]),
+        reserve=random.choice([0.0, 1.0]),
+        overcommit=random.choice([1.0, 2.0]),
+        most=random.choice([0.5, 1.0]),
+        select=some_domains(random),
+        hosts=HostSelector(random.choice(["true", "labels.rack == 'r1'"])),
+        moving=random.choice(list(Moving)),
+        per=random.choice([None, 1.0, 4.0]),
+        load=random.choice([None, "p95"]),
+    )
+
+
+def definition(rule: Capacity, placed: Placed) -> float:
+    excess, limits = 0.0, []
+    for item in placed.chosen_hosts(rule.hosts):
+        if rule.resource not in item.capacity:
+            continue
+        limits.append(max(item.capacity[rule.resource] - rule.reserve, 0.0) * rule.overcommit * rule.most)
+        load = sum(
+            counts(guest, rule.resource, rule.load)
+            for guest in placed.selected(rule.select)
+            if placed.host(guest) is item or (rule.moving is Moving.BOTH and placed.home(guest) is item)
+        )
+        excess += max(load - limits[-1], 0.0)
+    positive = [limit for limit in limits if limit > 0]
+    return excess / (rule.per or (sum(positive) / len(positive) if positive else 1.0))
+
+
+def test_it_costs_what_it_says() -> None:
+    compare(draw, definition, clusters=with_loads)
+
+
+def test_whole_numbers_cost_exactly_what_they_say() -> None:
+    huge = 2.0**52
+    domains = [domain("a", "h1", uses={"cpu": huge}), domain("b", "h1", uses={"cpu": 3.0})]
+    view = View(cluster([host("h1", capacity={"cpu": huge}), host("h2", capacity={"cpu": huge})], domains))
+    (term,) = Capacity(resource="cpu", per=1.0, soft=1.0).terms(view)
+    problem = Problem(hosts=("h1", "h2"), domains=("a", "b"), start=view.start, terms=(term,))
+    state = State(problem)
+    assert state.costs().tolist() == [0.0, 0.0, 3.0]
+    assert state.shifts(1)[2].tolist() == [0.0, -3.0]
 
 
 def test_only_the_selected_hosts_are_limited() -> None:

@@ -1,0 +1,54 @@
+"""What the journal knows of earlier moves, for policies that ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rebalancer.cli.inputs import tell
+from rebalancer.errors import RunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rebalancer.cluster.units import Seconds
+    from rebalancer.policy import History, Policy
+
+__all__ = ["read_history"]
+
+
+def read_history(policy: Policy, journal: Path | None = None) -> History | None:
+    """When domains moved, as far back as ``cooldown`` and ``per_domain`` look; None: the policy does not ask."""
+    from rebalancer.cluster.units import Seconds
+    from rebalancer.execution.journal import default_journal_path
+    from rebalancer.policy import History
+
+    limits = policy.limits
+    horizon = max(limits.cooldown or 0.0, limits.per_domain.within if limits.per_domain else 0.0)
+    if not horizon:
+        return None
+    now = Seconds(datetime.now(UTC).timestamp())
+    path = journal or default_journal_path()
+    if not path.exists():
+        return History(now=now)
+    try:
+        return History(now=now, moves=_moves(path, Seconds(now - horizon)))
+    except RunError as error:
+        tell(f"warning: cooldown and per_domain are not asked for: {error}")
+        return None
+
+
+def _moves(path: Path, since: Seconds) -> dict[str, tuple[Seconds, ...]]:
+    from rebalancer.cluster.units import Seconds
+    from rebalancer.execution.journal import Journal
+
+    found: dict[str, tuple[Seconds, ...]] = {}
+    with Journal(path) as journal:
+        for run in journal.list_runs():
+            if run.finished_at is not None and datetime.fromisoformat(run.finished_at).timestamp() < since:
+                continue
+            for step in journal.run(run.id).steps:
+                if step.state == "done" and step.finished_at is not None:
+                    moved = Seconds(datetime.fromisoformat(step.finished_at).timestamp())
+                    found[step.uuid] = (*found.get(step.uuid, ()), moved)
+    return found

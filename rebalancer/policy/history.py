@@ -1,0 +1,44 @@
+"""What happened before: what limits that look beyond one plan need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rebalancer.cluster.units import Seconds
+
+__all__ = ["History"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Times are seconds on any one clock.
+
+    >>> History(now=Seconds(100.0), moves={"7d0e…": (Seconds(40.0), Seconds(90.0))}).since_move("7d0e…")
+    10.0
+    """
+
+    now: Seconds
+    moves: Mapping[str, tuple[Seconds, ...]] = field(default_factory=dict)
+    """UUID → when the domain moved."""
+    advice: tuple[Mapping[str, str], ...] | None = None
+    """The placements (UUID → host) of the plans made since the last run, oldest first; None: they are not recorded,
+    and ``confirmations`` is not asked for."""
+
+    def since_move(self, uuid: str) -> Seconds | None:
+        """How long ago a domain moved last; None: not that anyone knows."""
+        times = self.moves.get(uuid)
+        return Seconds(self.now - max(times)) if times else None
+
+    def moves_within(self, uuid: str, time: Seconds) -> int:
+        """How often a domain has moved in the last so many seconds."""
+        return sum(self.now - moved < time for moved in self.moves.get(uuid, ()))
+
+    def times_advised(self, placement: Mapping[str, str]) -> int:
+        """How many of the latest plans had this placement, one after another."""
+        count = 0
+        for earlier in reversed(self.advice or ()):
+            if dict(earlier) != dict(placement):
+                break
+            count += 1
+        return count

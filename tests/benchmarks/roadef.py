@@ -1,0 +1,251 @@
+"""Google's machine reassignment problem (ROADEF/EURO challenge 2012), said in the policy language and nothing else.
+
+    python -m tests.benchmarks.roadef MODEL ASSIGNMENT -o OUT --time-limit 60 [--keep DIR]
+
+A process is a domain, a machine a host, a service a group. From the challenge's two files a snapshot and a policy are
+written; the public pipeline reads, compiles and searches; the new assignment is written in the challenge's format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rebalancer.cluster.snapshot import parse_snapshot
+from rebalancer.errors import InvalidInput
+from rebalancer.placement.primitives import IntArray
+from rebalancer.placement.problem import Problem
+from rebalancer.placement.search import search
+from rebalancer.placement.state import State
+from rebalancer.policy import Compiled, check_policy, compile_problem, load_policies
+
+__all__ = ["Instance", "compiled", "main", "policy_text", "read_assignment", "read_model", "score", "snapshot_text"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    neighbourhood: int
+    location: int
+    capacity: list[int]
+    safety: list[int]
+    move_cost: list[int]
+    """To each machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    spread: int
+    needs: list[int]
+    """Services that it depends on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    service: int
+    requirement: list[int]
+    move_cost: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    first: int
+    second: int
+    target: int
+    weight: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """A model file."""
+
+    transient: list[bool]
+    """Of each resource."""
+    load_weight: list[int]
+    machines: list[Machine]
+    services: list[Service]
+    processes: list[Process]
+    balances: list[Balance]
+    process_weight: int
+    service_weight: int
+    machine_weight: int
+
+
+def read_model(text: str) -> Instance:
+    numbers = iter(map(int, text.split()))
+
+    def take(count: int) -> list[int]:
+        return [next(numbers) for _ in range(count)]
+
+    resources = [take(2) for _ in range(next(numbers))]
+    r, m = len(resources), next(numbers)
+    machines = [
+        Machine(
+            neighbourhood=next(numbers),
+            location=next(numbers),
+            capacity=take(r),
+            safety=take(r),
+            move_cost=take(m),
+        )
+        for _ in range(m)
+    ]
+    services = [_service(numbers, take) for _ in range(next(numbers))]
+    processes = [
+        Process(service=next(numbers), requirement=take(r), move_cost=next(numbers)) for _ in range(next(numbers))
+    ]
+    balances = [
+        Balance(first=next(numbers), second=next(numbers), target=next(numbers), weight=next(numbers))
+        for _ in range(next(numbers))
+    ]
+    process_weight, service_weight, machine_weight = take(3)
+    return Instance(
+        transient=[bool(flag) for flag, _ in resources],
+        load_weight=[weight for _, weight in resources],
+        machines=machines,
+        services=services,
+        processes=processes,
+        balances=balances,
+        process_weight=process_weight,
+        service_weight=service_weight,
+        machine_weight=machine_weight,
+    )
+
+
+def _service(numbers: Iterator[int], take: Callable[[int], list[int]]) -> Service:
+    spread = next(numbers)
+    return Service(spread=spread, needs=take(next(numbers)))
+
+
+def read_assignment(text: str) -> list[int]:
+    """The machine of each process."""
+    return [int(number) for number in text.split()]
+
+
+def snapshot_text(instance: Instance, assignment: Sequence[int]) -> str:
+    hosts = [
+        {
+            "name": f"m{index}",
+            "labels": {"location": str(machine.location), "neighbourhood": str(machine.neighbourhood)},
+            "capacity": {
+                **{f"r{r}": amount for r, amount in enumerate(machine.capacity)},
+                **{f"r{r}_safe": amount for r, amount in enumerate(machine.safety)},
+            },
+            "distance": {f"m{other}": cost for other, cost in enumerate(machine.move_cost) if cost and other != index},
+            "migration": {"live": True, "offline": True, "rename": True},
+        }
+        for index, machine in enumerate(instance.machines)
+    ]
+    domains = [
+        {
+            "name": f"p{index}",
+            "uuid": f"00000000-0000-4000-8000-{index:012d}",
+            "host": f"m{assignment[index]}",
+            "uses": {f"r{r}": amount for r, amount in enumerate(process.requirement)},
+            "labels": {
+                "service": f"s{process.service}",
+                "spread": str(instance.services[process.service].spread),
+                "move_cost": str(process.move_cost),
+            },
+        }
+        for index, process in enumerate(instance.processes)
+    ]
+    header = {"apiVersion": "rebalancer/v1", "kind": "Cluster", "metadata": {"name": "roadef"}}
+    return json.dumps({**header, "hosts": hosts, "domains": domains}, indent=1)
+
+
+def policy_text(instance: Instance) -> str:
+    rules: list[dict[str, object]] = [
+        {"capacity": {"resource": f"r{r}", **({"moving": "both"} if transient else {})}}
+        for r, transient in enumerate(instance.transient)
+    ]
+    rules.append({"anti_affinity": {"group": "labels.service"}})
+    rules.append({"spread": {"group": "labels.service", "across": "location", "least": "int(labels.spread)"}})
+    pairs = [[f"s{index}", f"s{need}"] for index, service in enumerate(instance.services) for need in service.needs]
+    if pairs:
+        rules.append({"near": {"group": "labels.service", "pairs": pairs, "within": "neighbourhood"}})
+    header = {"apiVersion": "rebalancer/v1", "kind": "Policy", "metadata": {"name": "roadef"}}
+    return json.dumps({**header, "rules": rules, "goals": list(_goals(instance))}, indent=1)
+
+
+def _goals(instance: Instance) -> Iterator[dict[str, object]]:
+    for r, weight in enumerate(instance.load_weight):
+        if weight:
+            yield {"headroom": {"resource": f"r{r}", "capacity": f"r{r}_safe", "weight": weight}}
+    for balance in instance.balances:
+        if balance.weight and balance.target:
+            first, second = f"r{balance.first}", f"r{balance.second}"
+            yield {"ratio": {"of": first, "to": second, "target": balance.target, "weight": balance.weight}}
+    moves: dict[str, object] = {}
+    if instance.process_weight:
+        moves["per_move"] = f"{instance.process_weight} * int(labels.move_cost)"
+    if instance.service_weight:
+        moves["per_group"] = {"group": "labels.service", "weight": instance.service_weight}
+    if instance.machine_weight:
+        moves["per_distance"] = {"weight": instance.machine_weight}
+    if moves:
+        yield {"move_cost": moves}
+
+
+def compiled(snapshot: str, policy: str) -> Compiled:
+    """The public pipeline up to the search; raises InvalidInput where the policy does not fit the cluster."""
+    cluster = parse_snapshot(snapshot, "cluster.json")
+    found = load_policies(["./policy.json"], lambda _: policy)
+    errors, _ = check_policy(found, cluster)
+    if errors:
+        raise InvalidInput(list(errors))
+    return compile_problem(found, cluster)
+
+
+def score(problem: Problem, placement: IntArray) -> tuple[int, dict[str, int]]:
+    """The soft cost of a placement and its parts; raises ValueError where they are not whole, i.e. not exact."""
+    soft = {term.name for term in problem.terms if not term.hard}
+    parts = {name: cost for name, cost in State(problem, placement).parts().items() if name in soft}
+    if any(cost != int(cost) or abs(cost) > 2**53 for cost in parts.values()):
+        raise ValueError(f"not exact: {parts}")
+    whole = {name: int(cost) for name, cost in parts.items()}
+    return sum(whole.values()), whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    start = time.monotonic()
+    parser = argparse.ArgumentParser(prog="roadef", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("assignment", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the new assignment")
+    parser.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds, everything included")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where to leave cluster.json and policy.json")
+    given = parser.parse_args(arguments)
+
+    instance = read_model(given.model.read_text())
+    assignment = read_assignment(given.assignment.read_text())
+    snapshot, policy = snapshot_text(instance, assignment), policy_text(instance)
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        (given.keep / "cluster.json").write_text(snapshot)
+        (given.keep / "policy.json").write_text(policy)
+    problem = compiled(snapshot, policy).problem
+    ready = time.monotonic() - start
+    placement = search(problem, seed=given.seed, effort=10, stop=lambda: time.monotonic() - start > given.time_limit)
+    given.output.write_text(" ".join(map(str, placement.host.tolist())) + "\n")
+    before, _ = score(problem, problem.start)
+    after, parts = score(problem, placement.host)
+    result = {
+        "before": before,
+        "after": after,
+        "moved": int(np.count_nonzero(placement.host != problem.start)),
+        "parts": parts,
+        "broken": State(problem, placement.host).costs()[:2].tolist(),
+        "seconds": {"compile": round(ready, 2), "all": round(time.monotonic() - start, 2)},
+        "evaluations": placement.evaluations,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
