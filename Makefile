@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_OPTIONS ?=
 # Most of a lab test is waiting for hosts, so several at once even on two cores; each worker has a lab of its own.
-WORKERS ?= 4
+WORKERS ?= 2
+LAB_WORKERS ?= 3
 
 .PHONY: help setup demo test lab-packages lint format bench update-readme clean
 .DEFAULT_GOAL := help
@@ -25,7 +26,8 @@ demo: $(STAMP) ## the whole pipeline on a simulated cluster
 	$(BIN)/rebalance demo
 
 test: $(STAMP) lint lab-packages ## lint and all tests, the lab of real hosts included where it can run
-	$(BIN)/pytest --ignore tests/benchmarks -n $(WORKERS) --dist worksteal $(PYTEST_OPTIONS)
+	$(BIN)/pytest --ignore tests/benchmarks -m "not lab" -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/lab -n $(LAB_WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
 lab-packages:
 	sh tests/lab/packages.sh
