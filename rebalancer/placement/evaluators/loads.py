@@ -24,33 +24,43 @@ class CapacityEvaluator(Evaluator):
         self.slack = 0.0 if whole and primitive.scale is not None else 1e-9 * mean
         self.limit = np.asarray(primitive.limit, dtype=np.float64)
         self.bound = np.maximum(self.limit, self.load)
+        self.unbroken = bool((self.bound == self.limit).all())
+        self.excess = self._over(self.load, self.limit)
+        self.worse = self._over(self.load, self.bound)
+        self.shifted: tuple[int, int, FloatArray] | None = None
 
     def _over(self, load: FloatArray, bound: FloatArray) -> FloatArray:
         over = load - bound
         return np.where(over > self.slack, over, 0.0)
 
-    def _change(self, bound: FloatArray, domain: int, source: int) -> FloatArray:
+    def _change(self, bound: FloatArray, excess: FloatArray, domain: int, source: int) -> FloatArray:
         demand, home = self.demand[domain], self.start[domain]
-        excess = self._over(self.load, bound)
         change = self._over(self.load + demand, bound) - excess
         if self.both_ends:
             change[home] = 0.0
         if not (self.both_ends and source == home):
-            change += self._over(self.load - demand, bound)[source] - excess[source]
+            less = float(self.load[source] - demand - bound[source])
+            change += (less if less > self.slack else 0.0) - excess[source]
         change[source] = 0.0
-        return np.asarray(change / self.scale, dtype=np.float64)
+        change /= self.scale
+        return change
 
     def cost(self) -> float:
-        return float(self._over(self.load, self.limit).sum() / self.scale)
+        return float(self.excess.sum() / self.scale)
 
     def shift(self, domain: int, source: int) -> FloatArray:
-        return self._change(self.limit, domain, source)
+        change = self._change(self.limit, self.excess, domain, source)
+        self.shifted = (domain, source, change)
+        return change
 
     def worsen(self, domain: int, source: int) -> FloatArray | None:
-        return self._change(self.bound, domain, source)
+        # A search asks for both, this after the other; they only differ where a host was beyond its limit.
+        if self.unbroken and self.shifted is not None and self.shifted[:2] == (domain, source):
+            return self.shifted[2]
+        return self._change(self.bound, self.worse, domain, source)
 
     def worsening(self) -> float:
-        return float(self._over(self.load, self.bound).sum() / self.scale)
+        return float(self.worse.sum() / self.scale)
 
     def apply(self, domain: int, source: int, destination: int) -> None:
         home = self.start[domain] if self.both_ends else -1
@@ -58,6 +68,10 @@ class CapacityEvaluator(Evaluator):
             self.load[source] -= self.demand[domain]
         if destination != home:
             self.load[destination] += self.demand[domain]
+        self.shifted = None
+        touched = [source, destination]
+        self.excess[touched] = self._over(self.load[touched], self.limit[touched])
+        self.worse[touched] = self._over(self.load[touched], self.bound[touched])
 
 
 class EvennessEvaluator(Evaluator):
@@ -70,14 +84,18 @@ class EvennessEvaluator(Evaluator):
         self.capacity = np.where(self.counted, primitive.capacity, 1.0)
         self.load = np.bincount(start, weights=primitive.demand, minlength=len(self.capacity)).astype(np.float64)
         self.number = max(int(self.counted.sum()), 1)
-        self.total = float(self._parts(self.load).sum())
+        self.parts = self._parts(self.load, slice(None))
+        self.total = float(self.parts.sum())
 
-    def _parts(self, load: FloatArray) -> FloatArray:
-        """float[H]: what each host adds to the sum."""
-        outside = load / self.capacity - self.target
-        if self.form == "excess":
-            return np.where(self.counted, np.maximum(outside - self.tolerance, 0.0), 0.0)
-        return np.where(self.counted, np.maximum(np.abs(outside) - self.tolerance, 0.0) ** 2, 0.0)
+    def _parts(self, load: FloatArray, hosts: slice | list[int]) -> FloatArray:
+        """float[len(load)]: what each of these hosts adds to the sum."""
+        outside = load / self.capacity[hosts] - self.target
+        if self.form != "excess":
+            outside = np.abs(outside)
+        outside = np.maximum(outside - self.tolerance, 0.0)
+        if self.form != "excess":
+            outside *= outside
+        return np.where(self.counted[hosts], outside, 0.0)
 
     def _of(self, total: FloatArray | float) -> FloatArray:
         """The cost that a sum makes."""
@@ -93,16 +111,17 @@ class EvennessEvaluator(Evaluator):
         demand = self.demand[domain]
         if demand == 0.0:
             return np.zeros(len(self.capacity))
-        parts = self._parts(self.load)
-        change = self._parts(self.load + demand) - parts
-        change += self._parts(self.load - demand)[source] - parts[source]
+        change = self._parts(self.load + demand, slice(None)) - self.parts
+        change += self._parts(self.load[[source]] - demand, [source])[0] - self.parts[source]
         change[source] = 0.0
         return self._of(self.total + change) - self._of(self.total)
 
     def apply(self, domain: int, source: int, destination: int) -> None:
         self.load[source] -= self.demand[domain]
         self.load[destination] += self.demand[domain]
-        self.total = float(self._parts(self.load).sum())
+        touched = [source, destination]
+        self.parts[touched] = self._parts(self.load[touched], touched)
+        self.total = float(self.parts.sum())
 
 
 class ExtremesEvaluator(Evaluator):
