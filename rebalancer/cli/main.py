@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -23,6 +24,8 @@ DEBUG = "REBALANCE_DEBUG"
 _INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 _LONGEST_MESSAGE = 2000
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG}
+"""What a full disk or a closed terminal behind the standard output answers."""
 
 # The base of all that is wrong with arguments; typer has no public name for it.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -39,9 +42,17 @@ def run(arguments: Sequence[str]) -> int:
     status: int = ExitStatus.ERROR
     try:
         status = app(args=with_optional_values(arguments), prog_name="rebalance", standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget(sys.stdout)
+        return status or ExitStatus.ERROR
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            return _report(error)
+        # Files are written by code that names them in its errors.
+        _forget(sys.stdout)
+        _say(f"cannot write to the standard output: {error.strerror}")
         return status or ExitStatus.ERROR
     except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, no traceback by default)
         return _report(error)

@@ -110,3 +110,19 @@ def test_a_closed_standard_error_does_not_end_a_run(folder):
     )
     assert ended.returncode == 0
     assert "All done" in ended.stdout
+
+
+def test_an_output_that_takes_no_more_is_named_and_is_no_fault_of_ours(folder):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "rebalancer", "policy", "list"]
+        done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: cannot write to the standard output: No space left on device\n",
+    )
+
+
+def test_an_output_that_is_closed_is_written_nowhere(folder):
+    closed = ["sh", "-c", 'exec "$0" -m rebalancer policy list >&-', sys.executable]
+    done = subprocess.run(closed, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
