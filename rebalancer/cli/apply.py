@@ -52,7 +52,7 @@ def apply(
         if policies:
             raise InvalidInput("give a plan or policies (-p), not both: a plan is carried out as it is")
         return _apply_file(plan_file, inventory, run, ignore_unreachable)
-    options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
+    options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit, journal=journal)
     with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         plan, policy = plan_for(live.cluster, options)
         show(plan, policy, run)

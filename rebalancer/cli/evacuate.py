@@ -53,7 +53,7 @@ def evacuate(
     """Empty hosts, keeping the rest well placed. Says before anything starts what cannot leave, and why."""
     hosts = frozenset(names)
     options = PlanningOptions(
-        policies=policies, default_policy="evacuate", seed=seed, effort=effort, time_limit=time_limit
+        policies=policies, default_policy="evacuate", seed=seed, effort=effort, time_limit=time_limit, journal=journal
     )
     run = RunOptions(
         yes=yes, journal=journal, output=output, planned_as=lambda cluster: cluster.with_maintenance(hosts)

@@ -16,6 +16,7 @@ from rebalancer.cli.options import (
     Format,
     IgnoreUnreachable,
     Inventory,
+    Journal,
     OutputFormat,
     Policies,
     Seed,
@@ -35,6 +36,7 @@ def plan(
     snapshot: Snapshot = None,
     policies: Policies = None,
     output: Output = None,
+    journal: Journal = None,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
     effort: Effort = DEFAULT_EFFORT,
@@ -49,7 +51,7 @@ def plan(
     from rebalancer.report import make_console, print_plan
 
     refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), snapshot, *(policies or []))
-    options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit)
+    options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit, journal=journal)
     made, policy = plan_for(read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable), options)
     if output_format is Format.JSON:
         print(dump_plan(made), end="")

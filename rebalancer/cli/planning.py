@@ -11,6 +11,8 @@ from rebalancer.cli.inputs import load_policy, stop_after
 from rebalancer.cluster.units import Seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rebalancer.cluster import Cluster
     from rebalancer.plan.model import Plan
 
@@ -21,13 +23,15 @@ DEFAULT_EFFORT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningOptions:
-    """``policies``: files or names, merged in this order."""
+    """``policies``: files or names, merged in this order. ``journal``: where earlier moves are looked up; None for the
+    user's own."""
 
     policies: list[str] | None
     default_policy: str = "balance"
     seed: int = 0
     effort: int = DEFAULT_EFFORT
     time_limit: Seconds | None = None
+    journal: Path | None = None
 
 
 def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
@@ -42,6 +46,6 @@ def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
         effort=options.effort,
         created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         stop=stop_after(options.time_limit),
-        history=read_history(policy),
+        history=read_history(policy, options.journal),
     )
     return plan, policy.name

@@ -24,11 +24,13 @@ __all__ = [
     "AmountsField",
     "BytesField",
     "CoresField",
+    "CountField",
     "DurationField",
     "FileModel",
     "Metadata",
     "Model",
     "Name",
+    "PositiveField",
     "RateField",
     "ShareField",
     "quantity",
@@ -52,6 +54,10 @@ DurationField = Annotated[
     Seconds, *quantity(parse_duration, "a duration: seconds, or with a unit", "300 ms", "30 s", "15 min")
 ]
 ShareField = Annotated[float, *quantity(parse_share, "a share: a fraction, or per cent", "40%", 0.4)]
+_LARGEST = 1_000_000_000
+"""What every integer of the arrays that these numbers meet can hold, with room for sums."""
+CountField = Annotated[int, Field(ge=0, le=_LARGEST)]
+PositiveField = Annotated[int, Field(ge=1, le=_LARGEST)]
 CoresField = Annotated[float, *quantity(parse_cores, "a number of cores", "1.5 cores", 2)]
 
 

@@ -104,6 +104,17 @@ class _Settings:
     def reserve(self, node: str) -> float:
         return self.reserves.get(node, self.default_reserve)
 
+    @property
+    def threshold(self) -> float | None:
+        """Per cent of the method's resource, up to which a node is left alone."""
+        given = self.balancing
+        thresholds = {
+            Method.MEMORY: given.memory_threshold,
+            Method.CPU: given.cpu_threshold,
+            Method.DISK: given.disk_threshold,
+        }
+        return thresholds[self.method]
+
 
 def _capacity(settings: _Settings) -> Iterator[Entry]:
     soft = {"soft": _PREFERRED} if settings.cluster.overprovisioning else {}
@@ -206,16 +217,20 @@ def _pins(state: ProxLbState | None) -> Iterator[Entry]:
 def _goals(settings: _Settings) -> Sequence[Entry]:
     spread = 10 if settings.balancing.balanciness is None else settings.balancing.balanciness
     rule: dict[str, object] = {"resource": settings.method.value, "weight": 1}
-    # A tolerance of 50% and more would mean that nothing is ever out of balance, as it does for ProxLB.
-    rule |= {"tolerance": f"{min(spread, 100) / 2:g}%"} if spread else {}
+    why = (
+        f"method: {settings.method}, balanciness: {spread:g}. Hosts within half of it of their mean are within it of"
+        " each other."
+    )
+    if settings.threshold is not None:
+        rule |= {"form": "excess", "threshold": f"{settings.threshold:g}%"}
+        why = f"{settings.method}_threshold: hosts up to it are left alone, those beyond give away what is too much."
+    elif spread:
+        # A tolerance of 50% and more would mean that nothing is ever out of balance, as it does for ProxLB.
+        rule |= {"tolerance": f"{min(spread, 100) / 2:g}%"}
     left_out = (*settings.maintenance, *settings.ignored)
     rule |= {"hosts": name_not_in(left_out)} if left_out else {}
     return (
-        Entry(
-            {"balance": rule},
-            f"method: {settings.method}, balanciness: {spread:g}. Hosts within half of it of their mean are within it"
-            " of each other.",
-        ),
+        Entry({"balance": rule}, why),
         Entry({"move_cost": {"per_move": 0.01}}, "Not in ProxLB: of two ways to get there, the one with fewer moves."),
     )
 
@@ -238,7 +253,10 @@ def _without_equivalent(settings: _Settings) -> Iterator[str]:
     given = settings.balancing
     told = (
         (not given.enable, "enable: false: ProxLB moves nothing; here it is `apply` that moves"),
-        (settings.mode is Mode.PSI, "mode: psi: pressure is not a load here yet; the method's usual load is used"),
+        (
+            settings.mode is Mode.PSI,
+            "mode: psi: our drivers report no pressure of guests; where a snapshot has it, write `load: pressure`",
+        ),
         (
             settings.mode is Mode.ASSIGNED,
             "mode: assigned: memory is what a guest is given here, too, but cpu is measured load where hosts report it",
@@ -248,16 +266,22 @@ def _without_equivalent(settings: _Settings) -> Iterator[str]:
             f"mode: used: our drivers report the {settings.method} that a guest is given, not what it uses of it",
         ),
         (settings.method is Method.DISK, "method: disk: only hosts that report disk are balanced"),
-        (bool(settings.cluster.maintenance_nodes_schedule), "maintenance_nodes_schedule: there are no schedules yet"),
+        (bool(settings.cluster.maintenance_nodes_schedule), "maintenance_nodes_schedule: a policy has no timetable"),
         (
-            any(value is not None for value in (given.memory_threshold, given.cpu_threshold, given.disk_threshold)),
-            "thresholds: there is no load below which nothing is balanced yet; raise the tolerance instead",
+            any(
+                value is not None and value != settings.threshold
+                for value in (given.memory_threshold, given.cpu_threshold, given.disk_threshold)
+            ),
+            "thresholds: only that of the method counts",
         ),
         (given.live is False, "live: false: the guest is paused while it is copied, not shut down"),
         (given.with_local_disks is True, "with_local_disks: whether local disks travel is up to the driver"),
         (given.with_conntrack_state is True, "with_conntrack_state: connection tracking does not travel"),
         (bool(given.balance_larger_guests_first), "balance_larger_guests_first: moves are chosen all together"),
-        (given.max_node_inflow is not None, "max_node_inflow: there is no limit of arrivals a host yet"),
+        (
+            given.max_node_inflow is not None,
+            "max_node_inflow: `limits: {per_host: …}` comes close, but it counts guests that leave a host, too",
+        ),
         (bool(given.enforce_pinning), "enforce_pinning: pins are always enforced here, unless soft"),
         (Kind.CT in (given.balance_types or ()), "balance_types with ct: containers are not moved"),
         (_other_reserves(given), "node_resource_reserve: of memory only, as in ProxLB"),

@@ -12,7 +12,16 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from rebalancer.cluster.units import format_number, parse_rate, parse_share
-from rebalancer.documents import BytesField, DurationField, Model, Name, RateField, ShareField
+from rebalancer.documents import (
+    BytesField,
+    CountField,
+    DurationField,
+    Model,
+    Name,
+    PositiveField,
+    RateField,
+    ShareField,
+)
 from rebalancer.documents.fields import quantity
 from rebalancer.policy.expressions import DomainKey, DomainSelector, LinkSelector
 from rebalancer.policy.settings import Hint, HintsFrom, LinkCap, OnClash, Rung
@@ -96,9 +105,9 @@ class LinkEntry(Model):
 class Concurrency(Model):
     """How many migrations go on at once."""
 
-    per_host: Annotated[int, Field(ge=1)] | None = None
+    per_host: PositiveField | None = None
     """On one host, arriving and leaving together; 2 by default."""
-    total: Annotated[int, Field(ge=1)] | None = None
+    total: PositiveField | None = None
     """In the whole cluster; 8 by default."""
 
 
@@ -151,14 +160,14 @@ class PerGroupEntry(Model):
 
     group: DomainKey
     """Domains with the same text are one group, e.g. ``labels.app``; without the label: none."""
-    most: Annotated[int, Field(ge=0)]
+    most: CountField
     """How many domains of a group."""
 
 
 class PerDomainEntry(Model):
     """How often a domain may move, over several plans."""
 
-    most: Annotated[int, Field(ge=1)]
+    most: PositiveField
     """How many times."""
     within: Annotated[DurationField, AfterValidator(_positive)]
     """In which time."""
@@ -170,11 +179,11 @@ class LimitsEntry(Model):
     aggressiveness: Annotated[int, Field(ge=1, le=5)] | None = None
     """A shorthand for the other keys, from 1 (repair broken rules only) to 5 (take any gain); what is written beside
     it wins. ``rebalance policy show`` prints what it stands for."""
-    max_moves: Annotated[int, Field(ge=0)] | None = None
+    max_moves: CountField | None = None
     """Domains that one plan moves; any number by default."""
     max_bytes: BytesField | None = None
     """Memory of the domains that one plan moves, all together; any amount by default."""
-    per_host: Annotated[int, Field(ge=0)] | None = None
+    per_host: CountField | None = None
     """Domains that one plan moves from and to one host, together; any number by default."""
     per_group: PerGroupEntry | None = None
     """Of each group, how many domains one plan moves; any number by default."""

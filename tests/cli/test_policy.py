@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from rebalancer.cli.history import read_history
 from rebalancer.policy import load_policies
 from tests.cli.commands import ROOT
@@ -103,3 +105,11 @@ def test_a_journal_that_cannot_be_read_is_told_and_nothing_else(cli, tmp_path, c
     (tmp_path / "journal.sqlite").write_text("this is no database at all, whatever its name may say", "utf-8")
     assert read_history(load_policies(["cautious"], str), tmp_path / "journal.sqlite") is None
     assert "warning: cooldown and per_domain are not asked for: cannot" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("evacuate", "h1", "--yes")])
+def test_earlier_moves_are_looked_up_in_the_journal_that_is_named(cli, example, tmp_path, command):
+    named = tmp_path / "journal.sqlite"
+    named.write_text("this is no database at all, whatever its name may say", "utf-8")
+    ended = cli(*command, "-p", "cautious", "--journal", str(named))
+    assert f"warning: cooldown and per_domain are not asked for: cannot open the journal {named}" in ended.err

@@ -79,6 +79,13 @@ def test_reserves_by_node_win_over_the_default():
     ]
 
 
+def test_a_threshold_of_the_method_takes_the_place_of_the_balanciness():
+    imported = balancing("memory_threshold: 75, cpu_threshold: 60")
+    assert lines(imported, "balance") == ["- balance: {resource: memory, weight: 1, form: excess, threshold: 75%}"]
+    assert "only that of the method counts" in imported.policy
+    usable(imported, CLUSTER)
+
+
 def test_parallel_jobs():
     assert policy_of(balancing("parallel_jobs: 7")).migration_settings(CLUSTER.domains[0]).total == 1
     assert policy_of(balancing("parallel: true")).migration_settings(CLUSTER.domains[0]).total == 5

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
-from rebalancer.documents import Name
+from rebalancer.documents import Name, PositiveField
 from rebalancer.placement.primitives import GroupSpan
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import Finding, Rule, across_findings, key_findings, selector_findings
@@ -35,7 +33,7 @@ class Affinity(Rule):
     """Which domains."""
     across: Name = "host"
     """``host``, or the label of hosts whose values are the zones. A host without the label is a zone of its own."""
-    most: Annotated[int, Field(ge=1)] = 1
+    most: PositiveField = 1
     """Over how many zones a group may be spread."""
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from rebalancer.documents import Name
+from rebalancer.documents import Name, PositiveField
 from rebalancer.placement.primitives import GroupMost
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import Finding, Rule, across_findings, key_findings, selector_findings
@@ -34,7 +33,7 @@ class AntiAffinity(Rule):
     """Which domains."""
     across: Name = "host"
     """``host``, or the label of hosts whose values are the zones. A host without the label may run any number."""
-    most: Annotated[int, Field(ge=1)] = 1
+    most: PositiveField = 1
     """How many domains of a group a zone may have."""
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
+from rebalancer.documents import CountField
 from rebalancer.placement.primitives import Capacity
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import Finding, HostsField, Rule, host_mask, hosts_findings, selector_findings, short
@@ -29,7 +29,7 @@ class Count(Rule):
     """Which domains."""
     hosts: HostsField = HostSelector("true")
     """Which hosts are limited: a CEL expression over hosts, or a list of names."""
-    most: Annotated[int, Field(ge=0)]
+    most: CountField
     """How many of the domains each of the hosts may run."""
 
     @property

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
-from rebalancer.documents import Name
+from rebalancer.documents import Name, PositiveField
 from rebalancer.placement.primitives import GroupSpan
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import Finding, Rule, across_findings, key_findings, selector_findings
@@ -34,7 +32,7 @@ class Licences(Rule):
     group: DomainKey | None = None
     """Several products at once: domains with the same text run the same, e.g. ``labels.product``; without the label:
     none. By default all selected domains run one product."""
-    most: Annotated[int, Field(ge=1)]
+    most: PositiveField
     """How many licences there are for each product."""
     across: Name = "host"
     """What a licence is for: a ``host``, or all hosts with the same value of a label. A host without the label needs

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from rebalancer.documents import Name
+from rebalancer.documents import CountField, Name, PositiveField
 from rebalancer.placement.primitives import GroupLeast, GroupSkew, IntArray
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import Caution, Finding, Rule, across_findings, key_findings, selector_findings
@@ -39,10 +39,10 @@ class Spread(Rule):
     across: Name = "host"
     """``host``, or the label of hosts whose values are the zones. A host without the label is a zone of its own for
     ``least``, and not looked at for ``skew``."""
-    least: Annotated[int, Field(ge=1)] | DomainNumber | None = None
+    least: PositiveField | DomainNumber | None = None
     """In how many zones a group stands at least (all of a smaller group apart): a number, or a CEL expression such as
     ``int(labels.spread)``, of which the largest among the group's domains counts."""
-    skew: Annotated[int, Field(ge=0)] | None = None
+    skew: CountField | None = None
     """By how many domains of a group one zone may be ahead of another. Zones in which no host accepts domains are not
     looked at."""
 
