@@ -25,9 +25,11 @@ from rebalancer.policy.model import (
     Override,
     Policy,
     Rung,
+    Steps,
 )
 from rebalancer.policy.schema import json_schema, schema_text
 from rebalancer.policy.show import show_policy
+from rebalancer.policy.steps import Order, StepGroup, StepRules, TimeLimit
 from rebalancer.policy.view import View
 
 __all__ = [
@@ -43,10 +45,15 @@ __all__ = [
     "MigrationSettings",
     "Names",
     "OnClash",
+    "Order",
     "Override",
     "Policy",
     "Rule",
     "Rung",
+    "StepGroup",
+    "StepRules",
+    "Steps",
+    "TimeLimit",
     "View",
     "check_policy",
     "compile_problem",

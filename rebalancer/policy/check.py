@@ -13,6 +13,7 @@ from rebalancer.policy.conflicts import cluster_conflicts
 from rebalancer.policy.expressions import DomainSelector
 from rebalancer.policy.hints import hinted
 from rebalancer.policy.model import Policy, Source
+from rebalancer.policy.step_rules import step_findings
 from rebalancer.policy.view import View
 
 __all__ = ["check_policy"]
@@ -24,7 +25,8 @@ def check_policy(policy: Policy, cluster: Cluster) -> tuple[tuple[Problem, ...],
     """(errors, warnings), each in the policy's order and with its position."""
     view = View(cluster)
     found = [problem for clause in policy.clauses for problem in clause.check(view)]
-    found += [*_links(policy, cluster), *_entries(policy, view), *_limits(policy, view), *_hints(policy, view)]
+    found += [*_links(policy, cluster), *_entries(policy, view), *step_findings(policy, view)]
+    found += [*_limits(policy, view), *_hints(policy, view)]
     if not any(not isinstance(problem, Caution) for problem in found):
         found += cluster_conflicts(policy, view)
     return (

@@ -14,6 +14,8 @@ from rebalancer.policy.capabilities import check_capabilities
 from rebalancer.policy.history import History
 from rebalancer.policy.limits import move_limits, with_reluctance
 from rebalancer.policy.model import MigrationSettings, Policy
+from rebalancer.policy.step_rules import step_rules
+from rebalancer.policy.steps import StepRules
 from rebalancer.policy.view import View, rough_duration
 
 __all__ = ["Compiled", "compile_problem"]
@@ -31,6 +33,11 @@ class Compiled:
     def settings(self) -> tuple[MigrationSettings, ...]:
         """How each domain is migrated, in the order of ``view.domains``."""
         return tuple(self.policy.migration_settings(domain) for domain in self.view.domains)
+
+    @cached_property
+    def steps(self) -> StepRules:
+        """In which order and when domains are to be migrated, by the indices of ``view.domains``."""
+        return step_rules(self.policy, self.view)
 
     @cached_property
     def link_caps(self) -> Mapping[str, BytesPerSecond]:

@@ -21,8 +21,9 @@ from rebalancer.policy.entries import (
     ProtectEntry,
 )
 from rebalancer.policy.expressions import DomainKey, DomainSelector, ExpressionError, HostSelector, LinkSelector
-from rebalancer.policy.model import Clause, Located, Override, Source
+from rebalancer.policy.model import Clause, Located, Override, Source, Steps
 from rebalancer.policy.overrides import parse_overrides
+from rebalancer.policy.steps import StepsEntry
 
 __all__ = ["Layer", "PolicyFile", "parse_layer"]
 
@@ -43,6 +44,8 @@ class PolicyFile(FileModel):
     """What migrations together may take of the network's links."""
     migration: tuple[MigrationEntry, ...] = ()
     """How domains are migrated."""
+    steps: StepsEntry = StepsEntry()
+    """In which order and when domains are migrated. A move that cannot be made so is not made."""
     limits: LimitsEntry = LimitsEntry()
     """How much a plan may do, and what it must gain."""
     protect: tuple[ProtectEntry, ...] = ()
@@ -67,6 +70,7 @@ class Layer:
     links: tuple[Located[LinkEntry], ...]
     migration: tuple[Located[MigrationEntry], ...]
     limits: LimitsEntry
+    steps: Steps = field(default_factory=Steps)
     protect: tuple[Located[ProtectEntry], ...] = ()
     overrides: tuple[Override, ...] = ()
     hints: HintsEntry = field(default_factory=HintsEntry)
@@ -100,6 +104,7 @@ def parse_layer(text: str, file: str) -> Layer:
         links=_located(document, "links", read.links),
         migration=_located(document, "migration", read.migration),
         limits=read.limits,
+        steps=_steps(document, read.steps),
         protect=_located(document, "protect", read.protect),
         overrides=overrides,
         hints=read.hints,
@@ -112,6 +117,16 @@ E = TypeVar("E")
 
 def _located(document: Document, key: str, entries: tuple[E, ...]) -> tuple[Located[E], ...]:
     return tuple(Located(entry, source_of(document, (key, index))) for index, entry in enumerate(entries))
+
+
+def _steps(document: Document, steps: StepsEntry) -> Steps:
+    """``steps:`` is a mapping of lists."""
+    return Steps(
+        **{
+            key: tuple(Located(e, source_of(document, ("steps", key, i))) for i, e in enumerate(getattr(steps, key)))
+            for key in StepsEntry.model_fields
+        }
+    )
 
 
 def _sharpen(problem: Problem, document: Document) -> Problem:

@@ -16,7 +16,7 @@ from rebalancer.policy.conflicts import static_conflicts
 from rebalancer.policy.file import Layer, parse_layer
 from rebalancer.policy.library import policy_text
 from rebalancer.policy.merging import merged_limits, merged_settings
-from rebalancer.policy.model import Clause, Names, OnClash, Override, Policy
+from rebalancer.policy.model import Clause, Names, OnClash, Override, Policy, Steps
 from rebalancer.policy.settings import Hints
 
 __all__ = ["Resolve", "is_path", "load_layers", "load_policies", "merge", "parse_layers", "parse_policy"]
@@ -133,6 +133,7 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
         links=tuple(entry for layer in unique for entry in layer.links),
         migration=tuple(entry for layer in unique for entry in layer.migration),
         limits=merged_limits(unique),
+        steps=sum((layer.steps for layer in unique), start=Steps()),
         protect=tuple(entry for layer in unique for entry in layer.protect),
         overrides=tuple(entry for layer in unique for entry in layer.overrides),
         hints=_hints(unique),
@@ -162,6 +163,7 @@ def _with_digest(policy: Policy) -> Policy:
         "links": [located.entry.model_dump(mode="json") for located in policy.links],
         "migration": [located.entry.model_dump(mode="json") for located in policy.migration],
         "limits": asdict(policy.limits),
+        "steps": [[key, located.entry.model_dump(mode="json")] for key, located in policy.steps.entries()],
         "protect": [located.entry.model_dump(mode="json") for located in policy.protect],
         "overrides": [_plain_override(override) for override in policy.overrides],
         "hints": asdict(policy.hints),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from rebalancer.placement.problem import Term
 from rebalancer.policy.entries import LinkEntry, MigrationEntry, MigrationOptions, ProtectEntry
 from rebalancer.policy.expressions import DomainSelector
 from rebalancer.policy.settings import Hints, Limits, LinkCap, MigrationSettings, Names, OnClash, Rung
+from rebalancer.policy.steps import DeadlineEntry, GroupEntry, NoDelayEntry, PrecedenceEntry
 from rebalancer.policy.view import View
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Rung",
     "Setting",
     "Source",
+    "Steps",
 ]
 
 Path = tuple[str | int, ...]
@@ -115,6 +117,29 @@ class Override:
     source: Source = field(default_factory=Source)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """The section ``steps:``; what it comes to for a cluster is said by
+    :func:`~rebalancer.policy.step_rules.step_rules`."""
+
+    precedence: tuple[Located[PrecedenceEntry], ...] = ()
+    serialize: tuple[Located[GroupEntry], ...] = ()
+    sync: tuple[Located[GroupEntry], ...] = ()
+    deadline: tuple[Located[DeadlineEntry], ...] = ()
+    no_delay: tuple[Located[NoDelayEntry], ...] = ()
+
+    def entries(self) -> Iterator[tuple[str, Located[Any]]]:
+        """Every entry with the key that it stands under, in the order of the keys."""
+        for item in fields(self):
+            yield from ((item.name, located) for located in getattr(self, item.name))
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self.entries())
+
+    def __add__(self, other: Steps) -> Steps:
+        return Steps(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One key of ``names``, ``limits`` or ``hints``: the value as it is written, where, and what it stands in for."""
@@ -139,6 +164,7 @@ class Policy:
     names: Names = field(default_factory=Names)
     links: tuple[Located[LinkEntry], ...] = ()
     migration: tuple[Located[MigrationEntry], ...] = ()
+    steps: Steps = field(default_factory=Steps)
     limits: Limits = field(default_factory=Limits)
     protect: tuple[Located[ProtectEntry], ...] = ()
     overrides: tuple[Override, ...] = ()

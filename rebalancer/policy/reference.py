@@ -84,7 +84,7 @@ _SHOWN_ELSEWHERE = ("migration",)
 
 
 def _references(part: Mapping[str, Any]) -> Iterator[str]:
-    for option in (part, *part.get("anyOf", ()), *part.get("allOf", ())):
+    for option in (part, part.get("items", {}), *part.get("anyOf", ()), *part.get("allOf", ())):
         if "$ref" in option:
             yield option["$ref"]
 

@@ -38,6 +38,7 @@ def show_policy(policy: Policy) -> str:
     lines += _settings("names", policy.settings)
     lines += _section("links", map(_located, policy.links))
     lines += _section("migration", map(_located, policy.migration))
+    lines += _steps(policy)
     lines += _settings("limits", policy.settings)
     lines += _section("protect", map(_located, policy.protect))
     lines += _section("overrides", [(flow(override.source.data), override.source) for override in policy.overrides])
@@ -60,6 +61,18 @@ def _section(key: str, entries: Iterable[tuple[str, Source]]) -> Iterator[str]:
     found = [f"  - {text}{_where(source.at())}" for text, source in entries]
     if found:
         yield from (f"{key}:", *found)
+
+
+def _steps(policy: Policy) -> Iterator[str]:
+    said: set[str] = set()
+    for key, located in policy.steps.entries():
+        if not said:
+            yield "steps:"
+        if key not in said:
+            yield f"  {key}:"
+            said.add(key)
+        text, source = _located(located)
+        yield f"    - {text}{_where(source.at())}"
 
 
 def _settings(key: str, settings: Mapping[str, Mapping[str, Setting]]) -> Iterator[str]:
