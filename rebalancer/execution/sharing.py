@@ -48,6 +48,7 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
             max_downtime=settings.max_downtime,
             burst=switchover_burst(domain.migration),
             unit=offers.bandwidth_unit,
+            weight=settings.weight,
         ),
         dirty_rate=float(domain.migration.dirty_rate or 0.0) if settings.live else 0.0,
         planned=step.bandwidth or 0.0,

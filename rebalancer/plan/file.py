@@ -85,6 +85,9 @@ class _Options(Model):
     timeout: Number | None = Field(default=None, gt=0)
     when_not_converging: tuple[Rung, ...] = ()
     transport: str | None = None
+    weight: Number = Field(default=1.0, gt=0)
+    retries: int = Field(default=0, ge=0, le=10)
+    retry_after: Number = Field(default=60.0, gt=0)
 
 
 class _Step(Model):
@@ -204,6 +207,9 @@ def _step(step: Step) -> Mapping[str, object]:
             "timeout": settings.timeout,
             "when_not_converging": [rung.value for rung in settings.when_not_converging],
             "transport": settings.transport,
+            "weight": settings.weight,
+            "retries": settings.retries,
+            "retry_after": settings.retry_after,
         },
         "predicted": {
             "start": predicted.start,
@@ -275,6 +281,9 @@ def _to_step(step: _Step) -> Step:
             timeout=None if options.timeout is None else Seconds(options.timeout),
             when_not_converging=options.when_not_converging,
             transport=options.transport,
+            weight=float(options.weight),
+            retries=options.retries,
+            retry_after=Seconds(options.retry_after),
         ),
         predicted=Prediction(
             start=Seconds(step.predicted.start),

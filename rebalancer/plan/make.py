@@ -23,7 +23,7 @@ from rebalancer.plan.rates import share_links
 from rebalancer.plan.schedule import TOO_NARROW, Moves, StuckMovesError, flow_of, schedule
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
-from rebalancer.policy.model import Policy, Rung
+from rebalancer.policy.model import Policy
 
 __all__ = ["assess", "make_plan"]
 
@@ -200,7 +200,7 @@ class _Planning:
                 cuts += [_Cut(int(other), int(placement[d]), TOO_NARROW) for other in at_home]
                 continue
             rate = ASSUMED_STREAM_RATE if rate is None else rate
-            if set(settings.when_not_converging) - {Rung.CANCEL} or not settings.live:
+            if settings.comes_to_an_end:
                 continue
             if not forecast(traits, rate, settings.max_downtime).converges:
                 cuts.append(

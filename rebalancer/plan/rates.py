@@ -37,10 +37,12 @@ class Flow:
     """Bytes that may go unthrottled at switchover on top of that."""
     unit: int = 1
     """Rates are whole multiples of this."""
+    weight: float = 1.0
+    """Where links are short it gets this many times what a flow of weight 1 gets."""
 
 
 def share_links(flows: Mapping[Key, Flow], caps: Mapping[str, BytesPerSecond]) -> dict[Key, BytesPerSecond | None]:
-    """A rate for each flow by max-min water-filling (Radunović & Le Boudec, 2007), rounded down to the flow's unit.
+    """A rate for each flow by weighted max-min water-filling (Radunović & Le Boudec, 2007), rounded down to its unit.
 
     None: no link on the route has a cap and the flow has no ceiling. A rate of 0 means that the flow does not fit now.
     """
@@ -54,11 +56,11 @@ def share_links(flows: Mapping[Key, Flow], caps: Mapping[str, BytesPerSecond]) -
         on_link = {link: sum(_weight(flows[key]) for key in active if link in flows[key].route) for link in budgets}
         step = min(
             min((budgets[link] / count for link, count in on_link.items() if count > 0), default=float("inf")),
-            min(flows[key].ceiling - rates[key] for key in active),
+            min((flows[key].ceiling - rates[key]) / flows[key].weight for key in active),
         )
         step = max(step, 0.0)
         for key in active:
-            rates[key] += step
+            rates[key] += step * flows[key].weight
         for link, count in on_link.items():
             budgets[link] -= step * count
         full = {link for link, left in budgets.items() if left <= 1e-6}
@@ -74,8 +76,8 @@ def share_links(flows: Mapping[Key, Flow], caps: Mapping[str, BytesPerSecond]) -
 
 
 def _weight(flow: Flow) -> float:
-    """What a rate of 1 takes of a link, its switchover spread over the window."""
-    return 1.0 + flow.max_downtime / BURST_WINDOW
+    """What a level of 1 takes of a link: the flow's share of it, and its switchover spread over the window."""
+    return flow.weight * (1.0 + flow.max_downtime / BURST_WINDOW)
 
 
 def _budgets(flows: Sequence[Flow], caps: Mapping[str, BytesPerSecond]) -> dict[DirectedLink, float]:

@@ -33,7 +33,7 @@ from rebalancer.plan.migration_model import (
 from rebalancer.plan.model import Prediction, Step
 from rebalancer.plan.names import new_name
 from rebalancer.plan.rates import Flow, share_links
-from rebalancer.policy.model import MigrationSettings, Names, OnClash, Rung
+from rebalancer.policy.model import MigrationSettings, Names, OnClash
 
 __all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "flow_of", "schedule"]
 
@@ -73,6 +73,7 @@ def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: in
         max_downtime=settings.max_downtime,
         burst=switchover_burst(moves.domains[domain].migration),
         unit=unit,
+        weight=settings.weight,
     )
 
 
@@ -372,7 +373,7 @@ class _Schedule:
             rate = share_links({0: flow}, self.moves.caps)[0]
             found = self._forecast(leg, rate)
             settings = self.moves.settings[leg.domain]
-            ends = found.converges or bool(set(settings.when_not_converging) - {Rung.CANCEL})
+            ends = found.converges or settings.comes_to_an_end
             possible = (rate is None or rate >= max(flow.unit, 1)) and ends
             self.durations[key] = found.duration if possible else float("inf")
         return self.durations[key]

@@ -38,6 +38,7 @@ __all__ = [
     "PerDomainEntry",
     "PerGroupEntry",
     "ProtectEntry",
+    "Retry",
 ]
 
 
@@ -111,6 +112,15 @@ class Concurrency(Model):
     """In the whole cluster; 8 by default."""
 
 
+class Retry(Model):
+    """Trying again, later. The waits are spread by up to a quarter, so that not everything is tried at once."""
+
+    times: Annotated[int, Field(ge=0, le=10)] | None = None
+    """How often; 0 by default."""
+    after: Annotated[DurationField, AfterValidator(_positive)] | None = None
+    """The wait before the first time; twice as long before each further one, an hour at most. ``60 s`` by default."""
+
+
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -133,18 +143,26 @@ class MigrationOptions(Model):
     max_downtime: Annotated[DurationField, AfterValidator(_positive)] | None = None
     """The longest pause at switchover that is aimed at; 300 ms by default."""
     when_not_converging: Annotated[tuple[Rung, ...], AfterValidator(_each_once)] | None = None
-    """What is tried, one after another, with a migration that will not end by itself: ``auto_converge`` (slow the
-    domain down), ``post_copy`` (move first, copy later), ``pause``, ``cancel``. By default ``[cancel]``."""
+    """What is tried, one after another, with a migration that will not end by itself: ``more_bandwidth`` (what other
+    migrations on its links can do without), ``auto_converge`` (slow the domain down), ``post_copy`` (move first, copy
+    later), ``pause``, ``cancel``. By default ``[cancel]``."""
     timeout: Annotated[DurationField, AfterValidator(_positive)] | None = None
     """After this long a migration is taken not to converge; never by default."""
     transport: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """``tcp``, ``tls`` or ``ssh``; by default what the driver finds best."""
+    weight: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Its share of a link in relation to that of other migrations on it; 1 by default."""
+    retry: Retry | None = None
+    """Whether a migration that failed or was given up, its domain safe where it was, is tried again."""
 
     def written(self) -> dict[str, Any]:
         """What the entry says itself, by the names of :class:`~rebalancer.policy.settings.MigrationSettings`."""
-        values = {key: getattr(self, key) for key in type(self).model_fields if key not in ("select", "concurrency")}
+        parts = ("select", "concurrency", "retry")
+        values = {key: getattr(self, key) for key in type(self).model_fields if key not in parts}
         if self.concurrency is not None:
             values |= {"per_host": self.concurrency.per_host, "total": self.concurrency.total}
+        if self.retry is not None:
+            values |= {"retries": self.retry.times, "retry_after": self.retry.after}
         return {key: value for key, value in values.items() if value is not None}
 
 

@@ -47,6 +47,8 @@ class Names:
 class Rung(StrEnum):
     """What to do, one after another, with a migration that does not converge."""
 
+    MORE_BANDWIDTH = "more_bandwidth"
+    """A larger share of its links, at the cost of the other migrations on them."""
     AUTO_CONVERGE = "auto_converge"
     POST_COPY = "post_copy"
     PAUSE = "pause"
@@ -67,6 +69,19 @@ class MigrationSettings:
     """After this long a migration is taken not to converge."""
     when_not_converging: tuple[Rung, ...] = (Rung.CANCEL,)
     transport: str | None = None
+    weight: float = 1.0
+    """Its share of a link in relation to that of others."""
+    retries: int = 0
+    """How often it is tried again after it failed or was given up."""
+    retry_after: Seconds = Seconds(60.0)
+    """Before the first of them; twice as long before each further one."""
+
+    @property
+    def comes_to_an_end(self) -> bool:
+        """Whether the ladder has a rung that makes any guest converge."""
+        return not self.live or bool(
+            {Rung.AUTO_CONVERGE, Rung.POST_COPY, Rung.PAUSE}.intersection(self.when_not_converging)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,12 @@ def test_each_gets_the_same_of_a_link_and_the_rest_goes_to_who_can_use_it() -> N
     assert share_links(flows, caps) == {"slow": 10, "long": 20, "free": 70}
 
 
+def test_weights_divide_what_is_short() -> None:
+    flows = {"once": Flow(route=(LINKS[0],)), "thrice": Flow(route=(LINKS[0],), weight=3.0)}
+    assert share_links(flows, {"a": rate(105.0)}) == {"once": 25, "thrice": 75}
+    assert share_links({"thrice": flows["thrice"]}, {"a": rate(105.0)}) == {"thrice": 100}
+
+
 def test_directions_do_not_share() -> None:
     there, back = DirectedLink("a", "x"), DirectedLink("a", "y")
     assert share_links({0: Flow(route=(there,)), 1: Flow(route=(back,))}, {"a": rate(105.0)}) == {0: 100, 1: 100}
@@ -43,6 +49,7 @@ flows = st.dictionaries(
         max_downtime=st.floats(0, 2).map(Seconds),
         burst=st.floats(0, 50),
         unit=st.sampled_from([1, 7]),
+        weight=st.sampled_from([0.5, 1.0, 4.0]),
     ),
     max_size=6,
 )
@@ -71,7 +78,7 @@ def test_no_window_holds_more_than_the_cap(flows: dict[int, Flow], caps: dict[st
 def test_no_flow_could_have_more_without_another_having_less(
     flows: dict[int, Flow], caps: dict[str, BytesPerSecond]
 ) -> None:
-    flows = {key: Flow(route=flow.route, ceiling=flow.ceiling) for key, flow in flows.items()}
+    flows = {key: Flow(route=flow.route, ceiling=flow.ceiling, weight=flow.weight) for key, flow in flows.items()}
     rates = share_links(flows, caps)
     used = {
         link: sum(rates[key] or 0.0 for key, flow in flows.items() if link in flow.route) * (1 + WIRE_OVERHEAD)
@@ -86,7 +93,11 @@ def test_no_flow_could_have_more_without_another_having_less(
             for link in flow.route
             if link.link in caps
             and used[link] >= caps[link.link] - (1 + WIRE_OVERHEAD) * len(flows) - 1e-3
-            and all((rates[k] or 0.0) <= own + 1 for k, other in flows.items() if link in other.route)
+            and all(
+                (rates[k] or 0.0) / other.weight <= (own + 1) / flow.weight
+                for k, other in flows.items()
+                if link in other.route
+            )
         ]
         assert bottlenecks, (key, rates)
 

@@ -116,7 +116,7 @@ def test_entries_for_migration_are_merged_key_by_key() -> None:
         "migration:\n"
         "  - {concurrency: {per_host: 4, total: 6}, timeout: 10 min, when_not_converging: [auto_converge, cancel]}\n"
         "  - {select: \"labels.app == 'db'\", live: false, concurrency: {per_host: 1}, bandwidth: 50 MiB/s,\n"
-        "     max_downtime: 1 s, transport: tls}\n"
+        "     max_downtime: 1 s, transport: tls, weight: 2, retry: {times: 3}}\n"
     )
     rungs = (Rung.AUTO_CONVERGE, Rung.CANCEL)
     assert found.migration_settings(domain("web", "h1")) == MigrationSettings(
@@ -131,6 +131,8 @@ def test_entries_for_migration_are_merged_key_by_key() -> None:
         timeout=Seconds(600),
         when_not_converging=rungs,
         transport="tls",
+        weight=2.0,
+        retries=3,
     )
 
 
