@@ -42,7 +42,7 @@ format: $(STAMP) ## rewrite the code in house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## how planning scales
+bench: $(STAMP) ## how good and how fast planning is
 	$(BIN)/pytest tests/benchmarks -s $(PYTEST_OPTIONS)
 
 update-readme: $(STAMP) ## run the README's commands again and put in what they print
