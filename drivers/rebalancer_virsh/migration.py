@@ -30,6 +30,7 @@ _CALL_TIMEOUT = Seconds(20.0)
 _ASK_DESTINATION_TIMEOUT = Seconds(10.0)
 _RECONNECT_FOR = 120.0
 _RECONNECT_EVERY = 2.0
+_POST_COPY_SPEED = "migrate-setspeed --postcopy"
 
 
 class VirshMigration:
@@ -91,7 +92,10 @@ class VirshMigration:
     def set_bandwidth(self, bandwidth: BytesPerSecond) -> None:
         if not self._can.set_bandwidth:
             raise Unsupported(self._host, "set_bandwidth")
-        self._wish("migrate-setspeed", str(whole_mib(self._host, bandwidth)))
+        cap = str(whole_mib(self._host, bandwidth))
+        self._wish("migrate-setspeed", cap)
+        if "--postcopy" in self._request.arguments:
+            self._wish(_POST_COPY_SPEED, cap)
 
     def cancel(self) -> None:
         if not self._can.cancel:
@@ -211,7 +215,8 @@ class VirshMigration:
         if "domjobabort" in wishes:
             wishes = {"domjobabort": ""}
         for command, value in wishes.items():
-            completed = self._virsh.run(command, self._request.uuid, *([value] if value else []), timeout=_CALL_TIMEOUT)
+            arguments = [*command.split(), self._request.uuid, *([value] if value else [])]
+            completed = self._virsh.run(*arguments, timeout=_CALL_TIMEOUT)
             if completed.exit_status == 0:
                 self._changed.add(command)
                 with self._lock:

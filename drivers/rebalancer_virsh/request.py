@@ -111,7 +111,10 @@ def _active_arguments(host: str, domain: Domain, options: MigrationOptions) -> l
     }
     arguments = [flag for flag, wanted in flags.items() if wanted]
     if options.bandwidth is not None:
-        arguments += ["--bandwidth", str(whole_mib(host, options.bandwidth))]
+        cap = str(whole_mib(host, options.bandwidth))
+        arguments += ["--bandwidth", cap]
+        # QEMU has another cap for post-copy, which is none at all where it is not set.
+        arguments += ["--postcopy-bandwidth", cap] if options.post_copy else []
     return arguments
 
 

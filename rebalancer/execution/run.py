@@ -12,6 +12,7 @@ from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import Clock
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.candidate import Candidate, candidates
+from rebalancer.execution.convergence import Trend
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domains, roster
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.ledger import Ledger
@@ -80,8 +81,8 @@ class _Run:
             if domain.state.active
         }
         self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
-        self._watch = Watch(hosts, clock, record)
         self._throttle = Throttle(plan.guards.links, self._running, record)
+        self._watch = Watch(hosts, clock, record, self._throttle.favour)
         self._changed = True
         self._cancelled = False
 
@@ -282,6 +283,8 @@ class _Run:
             expected=candidate.domain.state,
             started=now,
             deadline=now + patience(candidate.step),
+            trend=Trend(candidate.step.settings.max_downtime),
+            offers=candidate.offers,
             ladder=rungs(candidate.step.settings),
         )
 

@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 from rebalancer.cluster import Capabilities, DomainState
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import Migration, MigrationOptions, MigrationOutcome
+from rebalancer.execution.convergence import Trend
 from rebalancer.execution.hosts import guarded
 from rebalancer.execution.sharing import Sender
 from rebalancer.plan.model import Step
 from rebalancer.policy.model import MigrationSettings, Rung
 
-__all__ = ["CANCEL_PATIENCE", "VERIFY_PATIENCE", "Running", "options_for", "patience"]
+__all__ = ["CANCEL_PATIENCE", "VERIFY_PATIENCE", "Running", "options_for", "patience", "rungs"]
 
 CANCEL_PATIENCE = 60.0
 """Seconds that a cancelled migration has to end."""
 VERIFY_PATIENCE = 30.0
 """Seconds in which the hosts have to agree on where a domain is."""
+SLACK = 2.0
+"""What is predicted from progress may take this many times as long, as a link that is shared anew may double it."""
+MARGIN = 30.0
+"""Seconds on top: the beginning and the end of a migration are not in its progress."""
 
 
 def patience(step: Step) -> float:
-    """Seconds after which a migration is taken not to converge.
+    """Seconds after which a migration that says nothing of its progress is taken not to converge.
 
     Three times the prediction, as a shared link or a busy guest may well double it.
     """
@@ -29,8 +34,8 @@ def patience(step: Step) -> float:
 
 
 def rungs(settings: MigrationSettings) -> list[Rung]:
-    """What to do, deadline by deadline. Ends with cancelling, whatever the policy: nothing is waited for for ever."""
-    ladder = [r for r in settings.when_not_converging if r not in (Rung.AUTO_CONVERGE, Rung.CANCEL)]
+    """What to do, one after another. Ends with cancelling, whatever the policy: nothing is waited for for ever."""
+    ladder = [rung for rung in settings.when_not_converging if rung is not Rung.CANCEL]
     return [*ladder, Rung.CANCEL]
 
 
@@ -61,6 +66,9 @@ class Running:
     expected: DomainState
     started: float
     deadline: float
+    trend: Trend
+    offers: Capabilities = field(default_factory=Capabilities)
+    """What its source can do."""
     ladder: list[Rung] = field(default_factory=list)
     look_at: float = 0.0
     """Not to be asked again before this."""
@@ -68,10 +76,16 @@ class Running:
     """Set once the migration is over: it only remains to be verified."""
     reported: MigrationOutcome | None = None
     failure: str = ""
+    given_up: str = ""
+    """Why it was cancelled, where it was."""
     over: bool = False
     """The driver says that it has ended, so that it sends no more."""
     blind: bool = False
     """Its host does not answer."""
+    unreachable: bool = False
+    """It failed because its host could not be reached."""
+    settling: bool = False
+    """It was sent over, suspended or cancelled: it is bound to end, and is not judged any more."""
 
     @property
     def watched(self) -> bool:
@@ -79,22 +93,21 @@ class Running:
 
     def end(self, now: float, failure: str = "", reported: MigrationOutcome | None = None) -> None:
         """The migration is over, or is not watched any longer; what is true is asked from the hosts."""
-        self.failure, self.reported = failure, reported
+        self.failure = "; ".join(filter(None, (self.given_up, failure))) if reported is None else failure
+        self.reported = reported
         self.verify_until, self.look_at = now + VERIFY_PATIENCE, now
 
-    def climb(self, now: float) -> str | None:
-        """The next rung: what was done, or None when nothing is left to do. Raises the driver's errors."""
-        if not self.ladder or self.migration is None:
-            return None
-        rung, migration = self.ladder.pop(0), self.migration
-        self.deadline = now + (CANCEL_PATIENCE if rung is Rung.CANCEL else patience(self.step))
-        action = {Rung.POST_COPY: migration.start_post_copy, Rung.PAUSE: migration.pause}.get(rung, migration.cancel)
-        guarded(self.step.source, action)
-        return rung.value
+    def extend(self, now: float) -> None:
+        """The deadline by what is left to send, as long as bytes arrive; a policy's own ``timeout`` stays."""
+        if self.step.settings.timeout is not None or Rung.CANCEL not in self.ladder or self.trend.stalled(now):
+            return
+        left = self.trend.time_left(None)
+        if left is not None and self.trend.bounded:
+            self.deadline = max(self.deadline, now + SLACK * left + MARGIN)
 
     def cancel(self, now: float) -> None:
         """Raises the driver's errors."""
-        self.ladder = []
+        self.ladder, self.settling = [], True
         self.deadline = now + CANCEL_PATIENCE
         if self.migration is not None:
             guarded(self.step.source, self.migration.cancel)

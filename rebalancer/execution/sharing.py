@@ -12,13 +12,17 @@ from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
 
-__all__ = ["Sender", "sender_of", "share", "squeezed"]
+__all__ = ["Sender", "favoured", "sender_of", "share", "squeezed"]
 
 HEADROOM = 1.1
 """A guest that writes r bytes per second converges only at more than r."""
 PLANNED_SHARE = 0.8
 """A step waits for a link until it gets this share of the rate that it was planned with, unless it has it alone."""
 UNLIMITED = float("inf")
+FAVOURS = (64.0, 16.0, 4.0, 2.0)
+"""What the weight of a migration that does not converge is multiplied by, as much as others can bear."""
+WORTHWHILE = 1.1
+"""More bandwidth that is less than this much more is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,25 @@ def squeezed(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], 
         if rate is not None and rate < min(floor, senders[key].flow.ceiling):
             links = ", ".join(sorted(link.link for link in narrow))
             return f"{links}: others use it" if others else f"{links}: its cap leaves no room for this migration"
+    return None
+
+
+def favoured(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], key: str) -> Sender | None:
+    """The same sender with more weight, so that it gets what others on its links can do without; None: there is none.
+
+    Nobody is pushed below the rate that it needs to converge.
+    """
+    sender = senders[key]
+    before = share(senders, caps)
+    if (own := before[key]) is None or not sender.cappable or sender.held is not None:
+        return None
+    floors = {other: _floor(s, caps) for other, s in senders.items() if other != key and s.held is None and s.cappable}
+    for weight in FAVOURS:
+        heavier = replace(sender, flow=replace(sender.flow, weight=sender.flow.weight * weight))
+        rates = share({**senders, key: heavier}, caps)
+        unharmed = all((rates[o] or 0.0) >= min(floor, before[o] or 0.0) for o, floor in floors.items())
+        if unharmed and (rates[key] or 0.0) >= own * WORTHWHILE:
+            return heavier
     return None
 
 

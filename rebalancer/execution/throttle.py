@@ -10,7 +10,7 @@ from rebalancer.errors import RebalancerError
 from rebalancer.execution.hosts import guarded
 from rebalancer.execution.record import Record
 from rebalancer.execution.running import Running
-from rebalancer.execution.sharing import Sender, share, squeezed
+from rebalancer.execution.sharing import Sender, favoured, share, squeezed
 
 __all__ = ["Throttle"]
 
@@ -37,6 +37,18 @@ class Throttle:
         if self._apply(rates, lower=True):
             return True, rates[key]
         return False, None
+
+    def favour(self, running: Running) -> bool:
+        """Whether a migration got more of its links, for the rest of its way, at the cost of others."""
+        senders = self._senders()
+        if running.step.id not in senders or not running.adjustable:
+            return False
+        heavier = favoured(senders, self._caps, running.step.id)
+        if heavier is None:
+            return False
+        running.sender = heavier
+        self.settle()
+        return True
 
     def settle(self) -> None:
         """Shares the links anew among those that run, after one has started or ended."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from rebalancer.drivers import Clock, Migration
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.hosts import Hosts, ask, guarded
+from rebalancer.execution.ladder import Favour, climb
 from rebalancer.execution.record import Record
 from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict, judge
+from rebalancer.policy.model import Rung
 
 __all__ = ["Watch"]
 
@@ -17,10 +19,13 @@ VERIFY_INTERVAL = 1.0
 
 
 class Watch:
-    def __init__(self, hosts: Hosts, clock: Clock, record: Record) -> None:
+    """``favour`` gives a migration more of its links, where there is more."""
+
+    def __init__(self, hosts: Hosts, clock: Clock, record: Record, favour: Favour) -> None:
         self._hosts = hosts
         self._clock = clock
         self._record = record
+        self._favour = favour
 
     def look(self, running: Running) -> Verdict | None:
         """What became of it, once that is known. Does not wait, and raises nothing."""
@@ -53,9 +58,23 @@ class Watch:
             self._out_of_sight(running, error)
         else:
             running.blind = False
+            running.trend.see(now, progress)
             self._record.progress(step, progress, running.rate)
+            self._judge(running, now)
         if now >= running.deadline:
-            self._escalate(running)
+            self._escalate(running, "it takes longer than it may")
+
+    def _judge(self, running: Running, now: float) -> None:
+        """Whether it is getting anywhere."""
+        silence = running.trend.stalled(now)
+        if silence is not None and len(running.ladder) > 0 and not running.settling:
+            # What is sent over a dead link by any other rung would leave the guest torn between two hosts.
+            running.ladder = [Rung.CANCEL]
+            self._escalate(running, f"nothing has been sent for {silence:.0f} s")
+        elif not running.settling and (why := running.trend.hopeless()) is not None:
+            self._escalate(running, why)
+        else:
+            running.extend(now)
 
     def _collect(self, running: Running, migration: Migration) -> None:
         try:
@@ -71,12 +90,13 @@ class Watch:
         running.blind = True
         running.look_at = self._clock.now() + BLIND_INTERVAL
 
-    def _escalate(self, running: Running) -> None:
+    def _escalate(self, running: Running, why: str) -> None:
         """The next rung of the ladder that can be taken; after the last the hosts are asked where the domain is."""
         now = self._clock.now()
         while True:
+            last = running.ladder[:1] == [Rung.CANCEL]
             try:
-                taken = running.climb(now)
+                taken = climb(running, now, self._favour)
             except RebalancerError as error:
                 self._record.event("not converging", running.step, error=str(error))
                 if not running.ladder:
@@ -84,8 +104,9 @@ class Watch:
                 continue
             if taken is None:
                 running.end(now, "it did not end in time, even after being cancelled")
-            else:
-                self._record.event("not converging", running.step, taken=taken)
+                return
+            running.given_up = f"given up: {why}" if last else ""
+            self._record.event("not converging", running.step, taken=taken, reason=why)
             return
 
     def _verify(self, running: Running) -> Verdict | None:

@@ -146,10 +146,18 @@ class Bench:
         self.journal = Journal(None)
         OPEN.append(self.journal)
 
-    def run(self, plan: Plan, *, observer: Observer | None = None, stop: StopSignal | None = None) -> RunResult:
+    def run(
+        self,
+        plan: Plan,
+        *,
+        observer: Observer | None = None,
+        stop: StopSignal | None = None,
+        cluster: Cluster | None = None,
+    ) -> RunResult:
+        """``cluster``: as it was read, where that is not as it is."""
         return execute(
             plan,
-            self.world,
+            cluster or self.world,
             self.hosts,
             self.journal,
             clock=self.hosts.clock(),

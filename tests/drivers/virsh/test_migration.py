@@ -103,6 +103,15 @@ def test_a_cap_is_set_once_there_is_a_job_and_taken_back_after_a_failure() -> No
     assert f"migrate-setspeed {ALPHA} 8796093022207" in transport.asked
 
 
+def test_a_cap_holds_in_post_copy_too() -> None:
+    caps = {f"migrate-setspeed {ALPHA} 20", f"migrate-setspeed --postcopy {ALPHA} 20"}
+    migration, transport = begin(dict.fromkeys(caps, ""), MigrationOptions(post_copy=True))
+    migration.set_bandwidth(BytesPerSecond(20.0 * MIB))
+    eventually(lambda: caps <= set(transport.asked))
+    transport.command.end()
+    migration.result()
+
+
 def test_what_fails_is_asked_again() -> None:
     answers = iter(["error: busy", "error: busy", ""])
     migration, transport = begin({f"domjobabort {ALPHA}": lambda: next(answers, "")})

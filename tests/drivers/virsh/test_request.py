@@ -56,6 +56,7 @@ def test_every_option_is_passed_on() -> None:
     assert "--live" not in found.arguments
     assert {"--tls", "--auto-converge", "--postcopy"} <= set(found.arguments)
     assert found.arguments[found.arguments.index("--bandwidth") + 1] == "20"
+    assert found.arguments[found.arguments.index("--postcopy-bandwidth") + 1] == "20"
     assert found.arguments[-2:] == ("--dname", "--dname")
     assert found.max_downtime == 250
 
