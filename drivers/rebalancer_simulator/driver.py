@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from rebalancer.cluster import Capabilities, Domain, Host
+from rebalancer.cluster import Capabilities, Domain, DomainState, Host
 from rebalancer.drivers import (
     Clock,
     DriverHost,
@@ -22,7 +22,7 @@ from rebalancer.drivers import (
     ReadOptions,
     Sighting,
 )
-from rebalancer.errors import HostUnreachable, InvalidInput, Problem, RebalancerError
+from rebalancer.errors import HostUnreachable, InvalidInput, MigrationFailed, Problem, RebalancerError
 from rebalancer_simulator.access import require_answer, require_options
 from rebalancer_simulator.clock import ScaledClock
 from rebalancer_simulator.migration import SimulatedMigration
@@ -66,6 +66,33 @@ class SimulatedConnection:
             require_options(self._host, offers, options)
             transfer = simulation.begin(domain.uuid, self._host, destination.name, options)
             return SimulatedMigration(self._world, transfer, offers)
+
+    def adopt(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration | None:
+        with self._world.now(self._host) as simulation:
+            offers = require_answer(simulation, self._host).migration
+            require_options(self._host, offers, options)
+            transfer = simulation.under_way(domain.uuid, self._host)
+            if transfer is None or transfer.destination != destination.name:
+                return None
+            return SimulatedMigration(self._world, transfer, offers)
+
+    def discard(self, uuid: str) -> None:
+        with self._world.now(self._host) as simulation:
+            require_answer(simulation, self._host)
+            seen = simulation.find(self._host, uuid)
+            if seen is None:
+                return
+            if seen.migrating or seen.state is DomainState.RUNNING:
+                raise MigrationFailed(self._host, f"'{seen.name}' is in use here and is not removed")
+            simulation.take(self._host, uuid)
+
+    def unpause(self, uuid: str) -> None:
+        with self._world.now(self._host) as simulation:
+            require_answer(simulation, self._host)
+            seen = simulation.find(self._host, uuid)
+            if seen is None or seen.migrating or seen.state is not DomainState.PAUSED:
+                raise MigrationFailed(self._host, f"{uuid} does not stand still here")
+            simulation.let_go_on(self._host, uuid)
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -78,6 +78,14 @@ class Simulation:
         migrating = any(t.uuid == uuid and host in (t.source, t.destination) for t in self.running)
         return Sighting(name=domain.name, state=domain.state, migrating=migrating)
 
+    def under_way(self, uuid: str, source: str) -> Transfer | None:
+        """The migration of a domain away from a host, if there is one."""
+        return next((t for t in self.running if (t.uuid, t.source) == (uuid, source)), None)
+
+    def seen(self) -> Cluster:
+        """The cluster as its hosts list it, what is under way on both of its ends."""
+        return replace(self._origin, hosts=tuple(self._hosts.values()), domains=tuple(self._domains.values()))
+
     def settled(self) -> Cluster:
         """The cluster as if what is under way had not been begun: what to write to disk."""
         arriving = {(t.destination, t.uuid) for t in self.running}
@@ -167,6 +175,11 @@ class Simulation:
         """By hand: destroys and undefines a domain."""
         self.changes += 1
         return self._domains.pop((host, uuid))
+
+    def let_go_on(self, host: str, uuid: str) -> None:
+        """By hand: a domain that stands still runs again."""
+        self._set_state(host, uuid, DomainState.RUNNING)
+        self.changes += 1
 
     # How time goes by
 

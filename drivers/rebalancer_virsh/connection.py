@@ -12,7 +12,7 @@ from rebalancer.cluster import Capabilities, Domain, DomainState, Host
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers.commands import Transport, printable
 from rebalancer.drivers.protocol import DriverHost, Entry, Migration, MigrationOptions, ReadOptions, Sighting
-from rebalancer.errors import HostAnswerInvalid
+from rebalancer.errors import HostAnswerInvalid, MigrationFailed
 from rebalancer_virsh import stats as statistics
 from rebalancer_virsh.domain import Circumstances, cpu_seconds, parse_domain, parse_info, state_of
 from rebalancer_virsh.host import HOST_COMMANDS, HostFacts, net_device_commands, net_devices, read_facts, read_host
@@ -21,7 +21,7 @@ from rebalancer_virsh.jobs import parse_job
 from rebalancer_virsh.migration import VirshMigration
 from rebalancer_virsh.request import migration_request
 from rebalancer_virsh.storage import NETWORKED_POOLS, SharedStorage, pool_commands, shared_storage
-from rebalancer_virsh.virsh import Answer, Virsh, uuid_of
+from rebalancer_virsh.virsh import Answer, Virsh, first_error, uuid_of
 
 __all__ = ["VirshConnection"]
 
@@ -96,6 +96,37 @@ class VirshConnection:
         request = migration_request(self._name, can, self._kind, domain, destination, options)
         peer = Virsh(self._transport, request.peer)
         return VirshMigration(self._virsh, peer, can, request, self.find, self._closed).start()
+
+    def adopt(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration | None:
+        can = self.capabilities()
+        uuid = uuid_of(domain.uuid)
+        with self._understanding():
+            job = self._ask([f"domjobinfo {uuid}"])[f"domjobinfo {uuid}"]
+            seen = self.find(uuid)
+        # Of a migration that arrives here the job tells nothing.
+        if seen is None or not seen.migrating or _ONLY_AT_SOURCE in job.error:
+            return None
+        request = migration_request(self._name, can, self._kind, domain, destination, options)
+        peer = Virsh(self._transport, request.peer)
+        return VirshMigration(self._virsh, peer, can, request, self.find, self._closed, adopted=True).start()
+
+    def discard(self, uuid: str) -> None:
+        seen = self.find(uuid)
+        if seen is None:
+            return
+        if seen.migrating or seen.state is DomainState.RUNNING:
+            raise MigrationFailed(self._name, f"'{seen.name}' is in use here and is not removed")
+        if seen.state.active:
+            self._do("destroy", uuid_of(uuid))
+        # A transient one is gone with that.
+        if self.find(uuid) is not None:
+            self._do("undefine", uuid_of(uuid), "--keep-nvram")
+
+    def unpause(self, uuid: str) -> None:
+        seen = self.find(uuid)
+        if seen is None or seen.migrating or seen.state is not DomainState.PAUSED:
+            raise MigrationFailed(self._name, f"{uuid} does not stand still here")
+        self._do("resume", uuid_of(uuid))
 
     def close(self) -> None:
         self._closed.set()
@@ -218,6 +249,11 @@ class VirshConnection:
 
     def _ask(self, commands: Sequence[str]) -> dict[str, Answer]:
         return {answer.command: answer for answer in self._virsh.batch(commands)} if commands else {}
+
+    def _do(self, *arguments: str) -> None:
+        completed = self._virsh.run(*arguments)
+        if completed.exit_status != 0:
+            raise MigrationFailed(self._name, f"'{arguments[0]}' failed: {first_error(completed.stderr)}")
 
     def _uuids(self, answer: Answer) -> set[str]:
         self._require(answer)

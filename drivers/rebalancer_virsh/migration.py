@@ -36,7 +36,8 @@ _POST_COPY_SPEED = "migrate-setspeed --postcopy"
 class VirshMigration:
     """See :class:`rebalancer.drivers.Migration`. What is asked of it is done by its thread, until it succeeds or ends.
 
-    ``find`` asks the source for the domain; ``closed`` is set once the connection to the source is given up.
+    ``find`` asks the source for the domain; ``closed`` is set once the connection to the source is given up;
+    ``adopted``: it was started earlier, and the virsh that waited for it is gone.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class VirshMigration:
         request: MigrationRequest,
         find: Callable[[str], Sighting | None],
         closed: threading.Event,
+        *,
+        adopted: bool = False,
     ) -> None:
         self._host = virsh.host
         self._virsh = virsh
@@ -55,6 +58,7 @@ class VirshMigration:
         self._request = request
         self._find = find
         self._closed = closed
+        self._adopted = adopted
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -132,6 +136,8 @@ class VirshMigration:
             self._ended.set()
 
     def _migrate(self) -> MigrationOutcome:
+        if self._adopted:
+            return self._settle("it ended without moving the domain", looks=2, cause=None)
         self._prepare()
         command = self._virsh.start(*self._request.arguments)
         try:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rebalancer import __version__
-from rebalancer.cli import apply, check, demo, drivers, evacuate, hosts, import_, plan, policy, snapshot
+from rebalancer.cli import apply, check, demo, drivers, evacuate, hosts, import_, plan, policy, resume, runs, snapshot
 from rebalancer.cli.status import ExitStatus
 
 __all__ = ["app", "with_optional_values"]
@@ -30,6 +30,7 @@ _COMMANDS = (
     ("plan", plan.plan, "What would make it better, and why; changes nothing."),
     ("apply", apply.apply, "Carry out a plan, from a file or made now."),
     ("evacuate", evacuate.evacuate, "Empty hosts, keeping the rest well placed."),
+    ("resume", resume.resume, "Go on with a run that was interrupted or is incomplete."),
     ("hosts", hosts.hosts, "The hosts, and what each can do."),
     ("snapshot", snapshot.snapshot, "Save what the hosts say now."),
     ("import", import_.import_, "Ganeti's or ProxLB's state and settings as ours."),
@@ -38,6 +39,7 @@ _COMMANDS = (
 
 for name, command, summary in _COMMANDS:
     app.command(name, short_help=summary)(command)
+app.add_typer(runs.app, name="runs")
 app.add_typer(policy.app, name="policy")
 
 _OPTIONAL_VALUES = {"--dirty-rate": "1s"}

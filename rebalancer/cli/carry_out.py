@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rebalancer.cli.inputs import LiveCluster
@@ -17,9 +16,10 @@ from rebalancer.errors import PlanOutdated, RebalancerError
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster
+    from rebalancer.execution import Journal, Observer, RunResult, StopSignal
     from rebalancer.plan.model import Plan
 
-__all__ = ["RunOptions", "carry_out", "require_current", "show"]
+__all__ = ["RunOptions", "carry_on", "carry_out", "require_current", "show"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,11 @@ class RunOptions:
     """``journal``: None: the user's own. ``planned_as``: what the plan takes the cluster for, given what was read."""
 
     yes: bool
-    journal: Path | None
+    journal: str | None
     output: Format
     planned_as: Callable[[Cluster], Cluster] = lambda cluster: cluster
+    command: str = "apply"
+    """For the journal."""
 
 
 def show(plan: Plan, policy: str, options: RunOptions, *, known: bool = False) -> None:
@@ -74,16 +76,12 @@ def _ask(steps: int) -> None:
 
 
 def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
-    from rebalancer.execution import Journal, default_journal_path, execute, stop_on_signals
+    from rebalancer.execution import Journal, execute
+    from rebalancer.execution.journal.location import journal_location
     from rebalancer.plan.file import dump_plan
-    from rebalancer.report import make_console, print_run, progress, run_json
 
-    with (
-        Journal(options.journal or default_journal_path()) as journal,
-        stop_on_signals() as stop,
-        progress(make_console(stderr=True), stop) as observer,
-    ):
-        result = execute(
+    def start(observer: Observer, stop: StopSignal) -> RunResult:
+        return execute(
             plan,
             live.cluster,
             live.connections,
@@ -92,13 +90,47 @@ def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
             plan_text=dump_plan(plan),
             observer=observer,
             stop=stop,
+            command=options.command,
         )
+
+    with Journal(journal_location(options.journal)) as journal:
+        return _watched(live, plan, options.output, start)
+
+
+def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: Format) -> ExitStatus:
+    """Goes on with a run of the journal; ``plan``: its own."""
+    from rebalancer.execution import resume
+
+    def start(observer: Observer, stop: StopSignal) -> RunResult:
+        return resume(
+            run,
+            plan,
+            live.read_again,
+            live.connections,
+            journal,
+            clock=live.connections.clock(),
+            observer=observer,
+            stop=stop,
+        )
+
+    return _watched(live, plan, output, start)
+
+
+def _watched(
+    live: LiveCluster, plan: Plan, output: Format, start: Callable[[Observer, StopSignal], RunResult]
+) -> ExitStatus:
+    """Shows how it goes on, reads all hosts again at the end, and says how it ended."""
+    from rebalancer.execution import stop_on_signals
+    from rebalancer.report import make_console, print_run, progress, run_json
+
+    with stop_on_signals() as stop, progress(make_console(stderr=True), stop) as observer:
+        result = start(observer, stop)
     try:
         found = contradictions(result, live.read_again())
     except RebalancerError as error:
         found = (f"what came of it could not be read: {error}",)
     with suppress(BrokenPipeError):  # how the run ended is said by the status, too
-        if options.output is Format.JSON:
+        if output is Format.JSON:
             print(run_json(plan, result, found), end="")
         else:
             print_run(make_console(), plan, result, found)

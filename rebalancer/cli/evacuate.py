@@ -56,7 +56,11 @@ def evacuate(
         policies=policies, default_policy="evacuate", seed=seed, effort=effort, time_limit=time_limit, journal=journal
     )
     run = RunOptions(
-        yes=yes, journal=journal, output=output, planned_as=lambda cluster: cluster.with_maintenance(hosts)
+        yes=yes,
+        journal=journal,
+        output=output,
+        planned_as=lambda cluster: cluster.with_maintenance(hosts),
+        command=f"evacuate {' '.join(sorted(hosts))}",
     )
     with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         require_hosts(hosts, live.cluster)

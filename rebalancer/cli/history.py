@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rebalancer.cli.inputs import tell
 from rebalancer.errors import RunError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rebalancer.cluster.units import Seconds
     from rebalancer.policy import History, Policy
 
 __all__ = ["read_history"]
 
 
-def read_history(policy: Policy, journal: Path | None = None) -> History | None:
+def read_history(policy: Policy, journal: str | None = None) -> History | None:
     """When domains moved, as far back as ``cooldown`` and ``per_domain`` look; None: the policy does not ask."""
     from rebalancer.cluster.units import Seconds
-    from rebalancer.execution.journal import default_journal_path
+    from rebalancer.execution.journal.location import journal_location
     from rebalancer.policy import History
 
     limits = policy.limits
@@ -28,22 +27,22 @@ def read_history(policy: Policy, journal: Path | None = None) -> History | None:
     if not horizon:
         return None
     now = Seconds(datetime.now(UTC).timestamp())
-    path = journal or default_journal_path()
-    if not path.exists():
+    location = journal_location(journal)
+    if isinstance(location, Path) and not location.exists():
         return History(now=now)
     try:
-        return History(now=now, moves=_moves(path, Seconds(now - horizon)))
+        return History(now=now, moves=_moves(location, Seconds(now - horizon)))
     except RunError as error:
         tell(f"warning: cooldown and per_domain are not asked for: {error}")
         return None
 
 
-def _moves(path: Path, since: Seconds) -> dict[str, tuple[Seconds, ...]]:
+def _moves(location: Path | str, since: Seconds) -> dict[str, tuple[Seconds, ...]]:
     from rebalancer.cluster.units import Seconds
     from rebalancer.execution.journal import Journal
 
     found: dict[str, tuple[Seconds, ...]] = {}
-    with Journal(path) as journal:
+    with Journal(location) as journal:
         for run in journal.list_runs():
             if run.finished_at is not None and datetime.fromisoformat(run.finished_at).timestamp() < since:
                 continue

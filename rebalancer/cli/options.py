@@ -18,8 +18,10 @@ __all__ = [
     "IgnoreUnreachable",
     "Inventory",
     "Journal",
+    "OptionalRun",
     "OutputFormat",
     "Policies",
+    "RunNumber",
     "Seed",
     "Snapshot",
     "TimeLimit",
@@ -76,6 +78,12 @@ DetailedExitcode = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Journal = Annotated[
-    Path | None,
-    typer.Option("--journal", metavar="PATH", help="Where runs are recorded. Default: in the user's state directory."),
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="PATH|URL",
+        help="Where runs are recorded: a file or postgresql://… Default: $REBALANCE_JOURNAL, or the user's own.",
+    ),
 ]
+RunNumber = typer.Argument(metavar="RUN", min=1, help="The run's number, as 'rebalance runs' lists it.")
+OptionalRun = typer.Argument(metavar="[RUN]", min=1, help="The run's number, as 'rebalance runs' lists it.")

@@ -16,4 +16,4 @@ class ExitStatus(IntEnum):
     RULE_BROKEN = 3
     """``check`` found one."""
     RUN_INCOMPLETE = 4
-    """Everything is safe; plan again to go on."""
+    """Everything is safe; ``resume`` goes on."""

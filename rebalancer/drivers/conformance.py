@@ -236,6 +236,52 @@ class DriverConformance:
         assert caught.value.host == ends.bench.source.name
         ends.must_run_on(ends.source, name)
 
+    def test_a_migration_is_taken_over_and_cancelled(self, ends: _Ends) -> None:
+        """As after the death of whoever started it: another connection finds it, and can do with it as before."""
+        self._need(ends.offers, "cancel", "bandwidth", "progress")
+        name, clock = ends.domain.name, ends.bench.driver.clock()
+        options = replace(ends.way, bandwidth=ends.bench.slow)
+        first = ends.start(options)
+        clock.sleep(Seconds(2.0))
+        heir = ends.bench.driver.connect(ends.bench.source)
+        adopted = heir.adopt(ends.domain, ends.bench.destination, options)
+        assert adopted is not None
+        clock.sleep(Seconds(2.0))
+        assert adopted.progress().processed is not None
+        assert not adopted.done()
+        adopted.cancel()
+        ends.wait(adopted)
+        with pytest.raises(MigrationFailed):
+            adopted.result()
+        ends.wait(first)
+        heir.close()
+        ends.must_run_on(ends.source, name)
+
+    def test_a_migration_that_is_taken_over_comes_to_its_end(self, ends: _Ends) -> None:
+        self._need(ends.offers, "bandwidth", "set_bandwidth")
+        name, options = ends.domain.name, replace(ends.way, bandwidth=ends.bench.slow)
+        first = ends.start(options)
+        ends.bench.driver.clock().sleep(Seconds(2.0))
+        adopted = ends.source.adopt(ends.domain, ends.bench.destination, options)
+        assert adopted is not None
+        adopted.set_bandwidth(BytesPerSecond(ends.bench.slow * 64))
+        ends.wait(adopted)
+        assert adopted.result().duration > 0
+        ends.wait(first)
+        ends.must_run_on(ends.destination, name)
+
+    def test_what_is_not_under_way_cannot_be_taken_over(self, ends: _Ends) -> None:
+        assert ends.source.adopt(ends.domain, ends.bench.destination, ends.way) is None
+
+    def test_what_runs_is_not_discarded(self, ends: _Ends) -> None:
+        name = ends.domain.name
+        with pytest.raises(MigrationFailed):
+            ends.source.discard(ends.bench.uuid)
+        with pytest.raises(MigrationFailed):
+            ends.source.unpause(ends.bench.uuid)
+        ends.destination.discard(ends.bench.uuid)
+        ends.must_run_on(ends.source, name)
+
     def test_a_domain_that_is_not_there_cannot_be_moved(self, ends: _Ends) -> None:
         stranger = replace(ends.domain, name="not-there", uuid="00000000-0000-4000-8000-00000000dead")
         with pytest.raises(MigrationFailed):

@@ -149,7 +149,27 @@ class HostConnection(Protocol):
         """The domain, running or only defined; None: this host does not know it."""
 
     def migrate(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration:
-        """Starts a migration from this host and returns at once."""
+        """Starts a migration from this host and returns at once.
+
+        It goes on by itself, whatever becomes of whoever started it.
+        """
+
+    def adopt(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration | None:
+        """Takes over a migration from this host that was started earlier, with these options, by somebody who is gone.
+
+        None: this host has none of the domain under way. ``result`` then tells what became of it, and what it took as
+        far as that can still be known.
+        """
+
+    def discard(self, uuid: str) -> None:
+        """Removes what a migration has left of a domain here: a copy that stands still, and its definition.
+
+        Only for a domain that is known to run on another host. Raises :class:`~rebalancer.errors.MigrationFailed`,
+        and removes nothing, where the domain runs here or a migration of it is under way.
+        """
+
+    def unpause(self, uuid: str) -> None:
+        """Lets a domain go on that was suspended here (:meth:`Migration.pause`); raises MigrationFailed otherwise."""
 
     def close(self) -> None: ...
 

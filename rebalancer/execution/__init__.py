@@ -5,20 +5,35 @@ each step and where each domain is, verified on the hosts.
 """
 
 from rebalancer.execution.hosts import Hosts
-from rebalancer.execution.journal import Journal, default_journal_path
+from rebalancer.execution.journal import (
+    Event,
+    HostsHeldError,
+    Journal,
+    Lease,
+    RunLostError,
+    RunRecord,
+    RunState,
+    RunSummary,
+    StepRecord,
+    StepState,
+    default_journal_path,
+)
 from rebalancer.execution.observer import Observer, Silent
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
-from rebalancer.execution.records import Event, RunRecord, RunState, RunSummary, StepRecord
+from rebalancer.execution.resume import resume
 from rebalancer.execution.run import execute
 from rebalancer.execution.stop import StopSignal, stop_on_signals
 
 __all__ = [
     "Event",
     "Hosts",
+    "HostsHeldError",
     "Journal",
+    "Lease",
     "Observer",
     "Outcome",
     "Place",
+    "RunLostError",
     "RunRecord",
     "RunResult",
     "RunState",
@@ -26,8 +41,10 @@ __all__ = [
     "Silent",
     "StepOutcome",
     "StepRecord",
+    "StepState",
     "StopSignal",
     "default_journal_path",
     "execute",
+    "resume",
     "stop_on_signals",
 ]

@@ -31,7 +31,9 @@ def candidates(plan: Plan, cluster: Cluster) -> dict[str, Candidate]:
 
 def _candidate(step: Step, plan: Plan, cluster: Cluster) -> Candidate:
     seen = cluster.domains_by_uuid.get(step.uuid, ())
-    domain = next((d for d in seen if d.state.active), None)
+    active = [d for d in seen if d.state.active]
+    # Of a run that is resumed, a domain may be on both ends.
+    domain = next((d for d in active if d.host == step.source), next(iter(active), None))
     offers = cluster.host_by_name[step.source].migration if step.source in cluster.host_by_name else Capabilities()
     fault = None
     known = domain or Domain(name=step.domain, uuid=step.uuid, host=step.source)

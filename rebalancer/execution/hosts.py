@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from rebalancer.cluster import Domain
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import DriverHost, Entry, HostConnection, ReadOptions, Sighting
-from rebalancer.errors import HostAnswerInvalid, RebalancerError
+from rebalancer.errors import HostAnswerInvalid, HostUnreachable, RebalancerError
 
 __all__ = ["Finding", "Hosts", "ask", "guarded", "list_domains", "roster"]
 
@@ -35,6 +35,8 @@ class Finding:
     host: str
     sighting: Sighting | None = None
     error: str | None = None
+    unreachable: bool = False
+    """There is no answer because the host could not be reached."""
 
     @property
     def answered(self) -> bool:
@@ -62,7 +64,7 @@ def ask(hosts: Hosts, host: str, uuid: str) -> Finding:
     try:
         return Finding(host=host, sighting=guarded(host, lambda: hosts.connection(host).find(uuid)))
     except RebalancerError as error:
-        return Finding(host=host, error=str(error))
+        return Finding(host=host, error=str(error), unreachable=isinstance(error, HostUnreachable))
 
 
 def list_domains(hosts: Hosts, host: str) -> Iterable[Domain]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers import Progress
 from rebalancer.errors import RunError
-from rebalancer.execution.journal import Journal
+from rebalancer.execution.journal import Journal, RunLostError
 from rebalancer.execution.observer import Guarded, Observer
 from rebalancer.execution.outcome import RunResult, StepOutcome
 from rebalancer.plan.model import Plan, Step
@@ -16,26 +16,39 @@ __all__ = ["Record"]
 
 
 class Record:
-    """``broken``: why the journal cannot be written any more; nothing may be started then."""
+    """``broken``: why the journal cannot be written any more; nothing may be started then. ``lost``: why the run is
+    another controller's now; nothing may be done any more."""
 
-    def __init__(self, journal: Journal, observer: Observer | None) -> None:
-        self.run = 0
+    def __init__(self, journal: Journal, observer: Observer | None, run: int) -> None:
+        self.run = run
         self.broken: str | None = None
+        self.lost: str | None = None
         self._journal = journal
         self._observer = Guarded(observer)
 
-    def start(self, plan: Plan, text: str, cluster: str) -> None:
-        """Raises :class:`~rebalancer.errors.RunError`; nothing has been started then."""
-        self.run = self._journal.start_run(text, cluster, plan.steps)
+    def begin(self, plan: Plan) -> None:
         self._tell(lambda observer: observer.run_started(plan, self.run))
+
+    def lose(self, reason: str) -> None:
+        self.lost = self.broken = reason
 
     def intent(self, step: Step, detail: Mapping[str, object]) -> bool:
         """Whether it is durable."""
         self._try(lambda: self._journal.intent(self.run, step, detail))
         return self.broken is None
 
+    def again(self, step: Step, reason: str) -> None:
+        """A step is to be started once more."""
+        self._try(lambda: self._journal.again(self.run, step.id, reason))
+
     def event(self, kind: str, step: Step | None = None, **detail: object) -> None:
-        self._try(lambda: self._journal.event(self.run, kind, step.id if step else None, detail))
+        """``host`` in ``detail``: the host that it is about; without one, a step's source."""
+        host = detail.get("host") or (step.source if step else None)
+        self._try(
+            lambda: self._journal.event(
+                self.run, kind, step.id if step else None, detail, host=str(host) if host else None
+            )
+        )
 
     def started(self, step: Step, rate: BytesPerSecond | None) -> None:
         self._tell(lambda observer: observer.step_started(step, rate))
@@ -64,5 +77,7 @@ class Record:
         # Tried again each time: a disk that was full may have room for the outcomes.
         try:
             write()
+        except RunLostError as error:
+            self.lose(str(error))
         except RunError as error:
             self.broken = self.broken or str(error)

@@ -1,35 +1,20 @@
-"""Carrying out a plan: what may start now is started, what runs is watched, what ended is verified.
-
-One thread, one loop. Nothing is planned here: a step is started as it stands in the plan, or not at all.
-"""
+"""A new run: recorded, with its hosts to itself, carried out to its end."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from rebalancer.cluster import Cluster
-from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import Clock
-from rebalancer.errors import RebalancerError
-from rebalancer.execution.candidate import Candidate, candidates
-from rebalancer.execution.convergence import Trend
-from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domains, roster
+from rebalancer.execution.engine import Engine
+from rebalancer.execution.hosts import Hosts
 from rebalancer.execution.journal import Journal
-from rebalancer.execution.ledger import Ledger
+from rebalancer.execution.keeper import Keeper
 from rebalancer.execution.observer import Observer
-from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
+from rebalancer.execution.outcome import RunResult
 from rebalancer.execution.record import Record
-from rebalancer.execution.running import Running, options_for, patience, rungs
 from rebalancer.execution.stop import StopSignal
-from rebalancer.execution.throttle import Throttle
-from rebalancer.execution.verdict import Verdict, obstacle, whereabouts
-from rebalancer.execution.watch import Watch
-from rebalancer.plan.model import Plan, Step
+from rebalancer.plan.model import Plan
 
-__all__ = ["POLL", "execute"]
-
-POLL = 0.2
-"""Seconds between two looks at what runs."""
+__all__ = ["execute"]
 
 
 def execute(
@@ -42,261 +27,23 @@ def execute(
     plan_text: str,
     observer: Observer | None = None,
     stop: StopSignal | None = None,
+    command: str = "",
+    undoes: int | None = None,
 ) -> RunResult:
     """Carries out a plan as far as it can be, and says where every domain of it is afterwards.
 
     ``cluster``: read just now; the caller has made sure that it is the one planned for. ``plan_text``: the plan file,
-    for the journal. Raises :class:`~rebalancer.errors.RunError` when the journal cannot be written, before anything is
-    started; no other error, whatever hosts do.
+    for the journal; ``command`` and ``undoes`` likewise. Raises :class:`~rebalancer.errors.RunError`, before anything
+    is started, when the journal cannot be written or another run has one of the hosts; no other error, whatever hosts
+    do.
     """
-    record = Record(journal, observer)
-    record.start(plan, plan_text, cluster.name)
-    run = _Run(plan, cluster, hosts, record, clock, stop or StopSignal())
-    run.carry_out()
-    result = run.result()
-    record.finish(result)
+    run = journal.start_run(plan_text, cluster.name, plan.steps, command=command, undoes=undoes)
+    record = Record(journal, observer, run)
+    record.begin(plan)
+    asked = stop or StopSignal()
+    with Keeper(journal, run, asked, record.lose):
+        engine = Engine(plan, cluster, hosts, record, clock, asked)
+        engine.carry_out()
+        result = engine.result()
+        record.finish(result)
     return result
-
-
-class _Run:
-    def __init__(
-        self, plan: Plan, cluster: Cluster, hosts: Hosts, record: Record, clock: Clock, stop: StopSignal
-    ) -> None:
-        self._hosts = hosts
-        self._record = record
-        self._clock = clock
-        self._stop = stop
-        self._started = clock.now()
-        # Stable: steps that are to start together keep the plan's order.
-        self._pending = sorted(plan.steps, key=lambda step: step.predicted.start)
-        self._steps = plan.step_by_id
-        self._candidates = candidates(plan, cluster)
-        self._running: dict[str, Running] = {}
-        self._outcomes: dict[str, StepOutcome] = {}
-        self._blocked: dict[str, str] = {}
-        self._where: dict[str, Place | None] = {
-            step.uuid: Place(host=domain.host, name=domain.name)
-            for step in plan.steps
-            for domain in cluster.domains_by_uuid.get(step.uuid, ())
-            if domain.state.active
-        }
-        self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
-        self._throttle = Throttle(plan.guards.links, self._running, record)
-        self._watch = Watch(hosts, clock, record, self._throttle.favour)
-        self._changed = True
-        self._cancelled = False
-
-    def carry_out(self) -> None:
-        while self._pending or self._running:
-            self._cancel_if_asked()
-            self._look_after()
-            if self._changed and self._start_more():
-                continue
-            if not self._running:
-                break
-            self._clock.sleep(Seconds(POLL))
-        self._close()
-
-    def _start_more(self) -> bool:
-        """Whether anything was started or given up, so that it is worth looking again at once."""
-        self._changed = False
-        self._skip_orphans()
-        if self._may_start and (
-            self._start_what_fits(keep_room=True)
-            # With nothing under way, room kept for others is kept for nobody.
-            or (not self._running and self._start_what_fits(keep_room=False))
-        ):
-            self._changed = True
-            self._throttle.settle()
-        return self._changed
-
-    def result(self) -> RunResult:
-        complete = all(outcome.outcome is Outcome.DONE for outcome in self._outcomes.values())
-        return RunResult(
-            run_id=self._record.run,
-            outcomes={step: self._outcomes[step] for step in self._steps},
-            complete=complete,
-            where={step.uuid: self._where.get(step.uuid) for step in self._steps.values()},
-            problems=(self._record.broken,) if self._record.broken else (),
-        )
-
-    @property
-    def _may_start(self) -> bool:
-        return not self._stop.requested and self._record.broken is None
-
-    # Looking after what runs
-
-    def _cancel_if_asked(self) -> None:
-        if self._stop.cancelled and not self._cancelled:
-            self._cancelled = True
-            for running in self._running.values():
-                self._watch.cancel(running)
-
-    def _look_after(self) -> None:
-        for running in list(self._running.values()):
-            verdict = self._watch.look(running)
-            if verdict is not None:
-                self._settle(running, verdict)
-
-    def _settle(self, running: Running, verdict: Verdict) -> None:
-        """The step is over: room, names, slots and links go to others, where it is known that they are free."""
-        step = running.step
-        del self._running[step.id]
-        if verdict.outcome is Outcome.DONE:
-            self._ledger.moved(step)
-        elif verdict.freed:
-            self._ledger.stayed(step)
-        if verdict.outcome is Outcome.UNKNOWN and not running.over:
-            self._throttle.lose(running)
-        self._where[step.uuid] = verdict.place
-        told = "" if verdict.outcome is Outcome.DONE else running.failure
-        self._finish(step, verdict.outcome, "; ".join(filter(None, (told, verdict.reason))), running)
-        self._throttle.settle()
-
-    def _finish(self, step: Step, outcome: Outcome, reason: str, running: Running | None = None) -> None:
-        self._changed = True
-        finished = Seconds(self._clock.now() - self._started)
-        self._outcomes[step.id] = StepOutcome(
-            step=step.id,
-            outcome=outcome,
-            reason=reason,
-            place=self._where.get(step.uuid),
-            started=running.since(self._started) if running else None,
-            finished=finished if running else None,
-            measured=running.reported if running else None,
-        )
-        self._record.outcome(step, self._outcomes[step.id])
-
-    # Starting
-
-    def _skip_orphans(self) -> None:
-        """Steps that wait for one that will never be done."""
-        for step in list(self._pending):
-            if lost := self._lost(step):
-                self._pending.remove(step)
-                self._finish(step, Outcome.SKIPPED, lost)
-
-    def _lost(self, step: Step) -> str:
-        """What a step waits for in vain, in words; empty: nothing."""
-        lost = [before for before in step.after if before in self._outcomes and not self._is_done(before)]
-        return (
-            "it needs " + ", ".join(f"{before} ({self._outcomes[before].outcome})" for before in lost) if lost else ""
-        )
-
-    def _is_done(self, step: str) -> bool:
-        return step in self._outcomes and self._outcomes[step].outcome is Outcome.DONE
-
-    def _start_what_fits(self, *, keep_room: bool) -> bool:
-        """Whether any step left the queue, be it started or failed."""
-        before = len(self._pending)
-        passed: dict[str, list[Step]] = {}
-        for step in list(self._pending):
-            waiting = passed.setdefault(step.destination, [])
-            hindrance = self._hindrance(step, waiting if keep_room else [])
-            if hindrance is None and self._may_start and self._start(self._candidates[step.id]):
-                self._pending.remove(step)
-            else:
-                self._blocked[step.id] = hindrance or ""
-                waiting.append(step)
-        return len(self._pending) < before
-
-    def _hindrance(self, step: Step, waiting: list[Step]) -> str | None:
-        """Why a step cannot start now; ``waiting``: steps planned earlier that will arrive at the same host."""
-        undone = [before for before in step.after if not self._is_done(before)]
-        if undone:
-            return f"it waits for {', '.join(undone)}"
-        freeing = {
-            before: self._steps[before]
-            for other in waiting
-            for before in other.after
-            if before not in self._outcomes and self._steps[before].source == step.destination
-        }
-        reserved = self._ledger.reserved(waiting, freeing.values())
-        candidate = self._candidates[step.id]
-        return (
-            self._slots(step)
-            or self._ledger.shortage(step, reserved)
-            or self._ledger.name_taken(step)
-            or self._throttle.hindrance(step.id, candidate.sender)
-        )
-
-    def _slots(self, step: Step) -> str | None:
-        everywhere = [running.step for running in self._running.values()]
-        if len(everywhere) >= min([step.settings.total, *(other.settings.total for other in everywhere)]):
-            return "as many migrations run as are allowed at once"
-        for host in (step.source, step.destination):
-            here = [other for other in everywhere if host in (other.source, other.destination)]
-            if len(here) >= min([step.settings.per_host, *(other.settings.per_host for other in here)]):
-                return f"as many migrations run on {host} as are allowed at once"
-        return None
-
-    def _start(self, candidate: Candidate) -> bool:
-        """Whether the step has left the queue. If not, nothing has been done for it."""
-        step = candidate.step
-        try:
-            connection = guarded(step.source, lambda: self._hosts.connection(step.source))
-            destination = guarded(step.destination, lambda: self._hosts.driver_host(step.destination))
-            refusal = candidate.fault or self._refusal(candidate)
-        except RebalancerError as error:
-            refusal = str(error)
-        if refusal is not None:
-            self._finish(step, Outcome.FAILED, refusal)
-            return True
-        admitted, rate = self._throttle.admit(step.id, candidate.sender)
-        options = options_for(step, candidate.offers, rate)
-        if not admitted or not self._record.intent(step, asdict(options)):
-            return False
-        self._ledger.arrive(step)
-        running = self._running[step.id] = self._watched(candidate, rate)
-        self._record.started(step, rate)
-        try:
-            running.migration = guarded(step.source, lambda: connection.migrate(candidate.domain, destination, options))
-        except RebalancerError as error:
-            # It may have begun nevertheless, so the hosts are asked as after any other end.
-            running.end(self._clock.now(), str(error))
-        return True
-
-    def _refusal(self, candidate: Candidate) -> str | None:
-        """What on the hosts is other than planned; asked right before the start. May raise a RebalancerError."""
-        step = candidate.step
-        source = ask(self._hosts, step.source, step.uuid)
-        listed = roster(self._hosts, step.destination)
-        # Asked for only where it is: what a host does not list it does not know.
-        destination = (
-            ask(self._hosts, step.destination, step.uuid) if step.uuid in listed else Finding(host=step.destination)
-        )
-        if (found := obstacle(step, candidate.domain.state, source, destination)) is not None:
-            self._where[step.uuid] = whereabouts(source, destination, self._where.get(step.uuid))
-            return found
-        if not self._ledger.is_as_known(step.destination, listed):
-            self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
-        return self._ledger.shortage(step) or self._ledger.name_taken(step)
-
-    def _watched(self, candidate: Candidate, rate: BytesPerSecond | None) -> Running:
-        now = self._clock.now()
-        return Running(
-            step=candidate.step,
-            migration=None,
-            sender=candidate.sender,
-            rate=rate,
-            adjustable=candidate.offers.bandwidth and candidate.offers.set_bandwidth,
-            expected=candidate.domain.state,
-            started=now,
-            deadline=now + patience(candidate.step),
-            trend=Trend(candidate.step.settings.max_downtime),
-            offers=candidate.offers,
-            ladder=rungs(candidate.step.settings),
-        )
-
-    # The end
-
-    def _close(self) -> None:
-        """Steps that nothing will start any more, in their order, so that each can tell what became of the others."""
-        for step in self._pending:
-            if self._stop.requested:
-                self._finish(step, Outcome.NOT_STARTED, "the run was stopped")
-            elif self._record.broken is not None:
-                self._finish(step, Outcome.NOT_STARTED, self._record.broken)
-            else:
-                self._finish(step, Outcome.SKIPPED, self._lost(step) or self._blocked.get(step.id, ""))
-        self._pending = []

@@ -19,6 +19,10 @@ class StopSignal:
     def request(self) -> None:
         self._requests += 1
 
+    def raise_to(self, requests: int) -> None:
+        """As if at least so many had been made."""
+        self._requests = max(self._requests, requests)
+
     @property
     def requested(self) -> bool:
         """Start nothing more."""

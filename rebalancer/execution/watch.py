@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rebalancer.drivers import Clock, Migration
-from rebalancer.errors import RebalancerError
+from rebalancer.errors import HostUnreachable, RebalancerError
 from rebalancer.execution.hosts import Hosts, ask, guarded
 from rebalancer.execution.ladder import Favour, climb
 from rebalancer.execution.record import Record
@@ -81,6 +81,7 @@ class Watch:
             reported = guarded(running.step.source, migration.result)
         except RebalancerError as error:
             running.end(self._clock.now(), str(error))
+            running.unreachable = isinstance(error, HostUnreachable)
         else:
             running.end(self._clock.now(), reported=reported)
 

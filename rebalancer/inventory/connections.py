@@ -167,6 +167,18 @@ class _Shared:
         with self._call() as connection:
             return connection.migrate(domain, destination, options)
 
+    def adopt(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration | None:
+        with self._call() as connection:
+            return connection.adopt(domain, destination, options)
+
+    def discard(self, uuid: str) -> None:
+        with self._call() as connection:
+            connection.discard(uuid)
+
+    def unpause(self, uuid: str) -> None:
+        with self._call() as connection:
+            connection.unpause(uuid)
+
     def close(self) -> None:
         # Not one call at a time: it may be what ends a call that hangs. What fails to close is gone anyway.
         with suppress(Exception):

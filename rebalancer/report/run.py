@@ -83,8 +83,10 @@ def print_run(console: Console, plan: Plan, result: RunResult, differences: Sequ
 
 def _advice(result: RunResult) -> str:
     if any(outcome.outcome is Outcome.UNKNOWN for outcome in result.outcomes.values()):
-        return "The run is incomplete. Look at what is unknown first; then plan again to go on."
-    return "The run is incomplete; what was not done is as it was before. Plan again to go on."
+        said = "The run is incomplete. Look at what is unknown first"
+    else:
+        said = "The run is incomplete; what was not done is as it was before"
+    return f"{said}. To go on: rebalance resume {result.run_id}; or plan again."
 
 
 def run_json(plan: Plan, result: RunResult, differences: Sequence[str] = ()) -> str:

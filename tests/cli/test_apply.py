@@ -129,7 +129,7 @@ def test_a_failed_migration_is_told_and_the_rest_goes_on(cli, example):
     assert ended.status == 4
     assert "Run 1: 4 done, 1 failed" in ended.out
     assert "unexpectedly failed" in ended.out
-    assert "Plan again to go on." in " ".join(ended.out.split())
+    assert "To go on: rebalance resume 1; or plan again." in " ".join(ended.out.split())
     assert where(example)["build"] == "h1"
 
 

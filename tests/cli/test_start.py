@@ -10,7 +10,7 @@ import pytest
 from rebalancer import __version__
 from rebalancer.cli.app import with_optional_values
 
-HEAVY = ("numpy", "networkx", "paramiko", "lxml", "rich", "cel_expr_python", "libvirt")
+HEAVY = ("numpy", "networkx", "paramiko", "lxml", "rich", "sqlalchemy", "cel_expr_python", "libvirt")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["policy", "validate", "--help"], ["--version"]])
@@ -32,7 +32,20 @@ def test_the_version_is_the_package_s(cli):
 def test_every_command_is_listed_with_a_whole_line(cli):
     ended = cli("--help")
     assert ended.status == 0
-    for command in ("demo", "check", "plan", "apply", "evacuate", "hosts", "snapshot", "drivers", "policy"):
+    commands = (
+        "demo",
+        "check",
+        "plan",
+        "apply",
+        "evacuate",
+        "resume",
+        "hosts",
+        "snapshot",
+        "drivers",
+        "runs",
+        "policy",
+    )
+    for command in commands:
         assert f"  {command} " in ended.out
     assert "..." not in ended.out.split("Commands:")[1].split("Exit status")[0]
 

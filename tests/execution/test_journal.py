@@ -8,12 +8,26 @@ import pytest
 from rebalancer_simulator import SimulatedHosts, Simulation
 
 from rebalancer.errors import RunError
-from rebalancer.execution import Journal, Outcome, Place, RunState, StepOutcome, default_journal_path, execute
-from rebalancer.execution.schema import MIGRATIONS
+from rebalancer.execution import (
+    Journal,
+    Outcome,
+    Place,
+    RunState,
+    StepOutcome,
+    StepState,
+    default_journal_path,
+    execute,
+)
+from rebalancer.execution.journal.migrations import MIGRATIONS
 from tests.execution.worlds import Bench, cluster, domain, plan, step
 
 WORLD = cluster(["h1", "h2"], [domain("a", "h1"), domain("b", "h1")])
 STEPS = step(WORLD, 1, "a", "h1", "h2"), step(WORLD, 2, "b", "h1", "h2")
+
+
+def make_read_only(journal: Journal) -> None:
+    with journal._database.read() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
 
 
 def opened(path: Path | None) -> Journal:
@@ -35,8 +49,9 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert record.summary.started_at == "2026-11-22T18:00:00.000Z"
     assert record.plan == '{"kind": "Plan"}'
     assert [(s.step, s.state, s.host_now) for s in record.steps] == [("s1", "done", "h2"), ("s2", "planned", None)]
-    assert [event.kind for event in record.events] == ["intent", "rates", "outcome"]
-    assert record.events[0].detail == {"live": True}
+    assert [event.kind for event in record.events] == ["run", "intent", "rates", "outcome", "end"]
+    assert (record.events[1].host, record.events[1].detail) == ("h1", {"live": True})
+    assert (record.events[3].host, record.events[3].step) == ("h2", "s1")
 
 
 def test_an_intent_is_on_disk_before_the_driver_is_called(tmp_path: Path) -> None:
@@ -66,11 +81,34 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
 
 
 def test_it_is_durable_by_configuration(tmp_path: Path) -> None:
-    with opened(tmp_path / "journal.sqlite") as journal:
-        ask = journal._database.execute
-        assert ask("PRAGMA journal_mode").fetchone()[0] == "wal"
-        assert ask("PRAGMA synchronous").fetchone()[0] == 2
-        assert ask("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+    with opened(tmp_path / "journal.sqlite") as journal, journal._database.read() as connection:
+
+        def ask(pragma: str) -> object:
+            return connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one()
+
+        assert ask("journal_mode") == "wal"
+        assert ask("synchronous") == 2
+        assert ask("user_version") == len(MIGRATIONS)
+
+
+VERSION_1 = Path(__file__).parent / "journal-1.sql"
+"""A journal of format 1, with a run that was killed in its second step."""
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1.read_text("utf-8"))
+    database.close()
+    with opened(path) as journal:
+        assert journal._database.version() == len(MIGRATIONS)
+        record = journal.run(1)
+        assert (record.summary.state, record.summary.who, record.summary.done) == (RunState.RUNNING, "", 1)
+        assert [step.state for step in record.steps] == [StepState.DONE, StepState.INTENDED]
+        assert [event.kind for event in record.events] == ["intent", "outcome", "intent"]
+        assert journal.leases() == ()
+        journal.take_over(1)
+        assert {lease.host for lease in journal.leases(1)} == {"h1", "h2", "h3"}
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
@@ -95,7 +133,7 @@ def test_what_is_not_a_journal_is_refused(tmp_path: Path, content: bytes) -> Non
 def test_nothing_is_started_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
     bench = Bench(WORLD)
     bench.journal = opened(tmp_path / "journal.sqlite")
-    bench.journal._database.execute("PRAGMA query_only = ON")
+    make_read_only(bench.journal)
     with pytest.raises(RunError, match="cannot write the journal"):
         bench.run(plan(WORLD, *STEPS))
     assert not bench.simulation.transfers
@@ -106,7 +144,7 @@ def test_a_journal_that_breaks_in_mid_run_stops_further_steps(tmp_path: Path) ->
     class Breaking(Journal):
         def outcome(self, run: int, outcome: StepOutcome) -> None:
             super().outcome(run, outcome)
-            self._database.execute("PRAGMA query_only = ON")
+            make_read_only(self)
 
     bench = Bench(WORLD)
     bench.journal = Breaking(tmp_path / "journal.sqlite")

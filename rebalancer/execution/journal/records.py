@@ -6,14 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord"]
+__all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord", "StepState"]
 
 
 class RunState(StrEnum):
     RUNNING = "running"
-    """Under way, or its process died: see ``process``."""
+    """Under way, or its process died: a live lease tells."""
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
+
+
+class StepState(StrEnum):
+    PLANNED = "planned"
+    INTENDED = "intended"
+    """The driver may have been called."""
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    NOT_STARTED = "not started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +36,26 @@ class RunSummary:
     state: RunState
     started_at: str
     finished_at: str | None
+    who: str
+    """``user@machine``; empty in journals of version 0.1."""
+    machine: str
     process: int
-    """Of the machine that wrote the journal."""
+    """Of that machine."""
     version: str
     """Of rebalancer."""
+    command: str
+    """What made it, e.g. ``apply``."""
+    undoes: int | None
+    """The run that this one is the way back from."""
+    stop: int
+    """1: asked to finish what runs and stop; 2: to cancel what runs."""
     steps: int
     done: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """``state``: ``planned``, ``intended`` (the driver may have been called) or an outcome. Seconds and bytes."""
+    """Seconds and bytes. ``attempts``: how often the driver was called for it."""
 
     step: str
     domain: str
@@ -43,8 +63,9 @@ class StepRecord:
     source: str
     destination: str
     name_after: str
-    state: str
+    state: StepState
     reason: str
+    attempts: int
     intended_at: str | None
     finished_at: str | None
     host_now: str | None
@@ -59,8 +80,11 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
+    """``host``: the one that it is about, if it is about one."""
+
     time: str
     step: str | None
+    host: str | None
     kind: str
     detail: Mapping[str, object]
 

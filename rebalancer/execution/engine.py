@@ -1,0 +1,301 @@
+"""Carrying out a plan: what may start now is started, what runs is watched, what ended is verified.
+
+One thread, one loop. Nothing is planned here: a step is started as it stands in the plan, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from rebalancer.cluster import Cluster, DomainState
+from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.drivers import Clock, Migration
+from rebalancer.errors import HostUnreachable, RebalancerError
+from rebalancer.execution.admission import Admission
+from rebalancer.execution.candidate import Candidate, candidates
+from rebalancer.execution.convergence import Trend
+from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domains, roster
+from rebalancer.execution.ledger import Ledger
+from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
+from rebalancer.execution.record import Record
+from rebalancer.execution.retry import Retries
+from rebalancer.execution.running import Running, options_for, patience, rungs
+from rebalancer.execution.stop import StopSignal
+from rebalancer.execution.throttle import Throttle
+from rebalancer.execution.verdict import Verdict, obstacle, whereabouts
+from rebalancer.execution.watch import Watch
+from rebalancer.plan.model import Plan, Step
+
+__all__ = ["POLL", "Engine"]
+
+POLL = 0.2
+"""Seconds between two looks at what runs."""
+
+
+class Engine:
+    """One plan on its way. ``settled``: what became of steps of an earlier attempt, by id."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cluster: Cluster,
+        hosts: Hosts,
+        record: Record,
+        clock: Clock,
+        stop: StopSignal,
+        settled: Mapping[str, StepOutcome] | None = None,
+    ) -> None:
+        self._hosts = hosts
+        self._record = record
+        self._clock = clock
+        self._stop = stop
+        self._started = clock.now()
+        self._steps = plan.step_by_id
+        self._outcomes: dict[str, StepOutcome] = dict(settled or {})
+        # Stable: steps that are to start together keep the plan's order.
+        self._pending = sorted(
+            (step for step in plan.steps if step.id not in self._outcomes), key=lambda step: step.predicted.start
+        )
+        self._candidates = candidates(plan, cluster)
+        self._running: dict[str, Running] = {}
+        self._blocked: dict[str, str] = {}
+        self._where: dict[str, Place | None] = {
+            step.uuid: Place(host=domain.host, name=domain.name)
+            for step in plan.steps
+            for domain in cluster.domains_by_uuid.get(step.uuid, ())
+            if domain.state.active
+        }
+        self._where |= {
+            self._steps[key].uuid: outcome.place
+            for key, outcome in self._outcomes.items()
+            if outcome.outcome is Outcome.UNKNOWN
+        }
+        self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
+        self._throttle = Throttle(plan.guards.links, self._running, record)
+        self._watch = Watch(hosts, clock, record, self._throttle.favour)
+        self._retries = Retries(clock)
+        self._admission = Admission(
+            self._steps, self._candidates, self._outcomes, self._running, self._ledger, self._throttle
+        )
+        self._changed = True
+        self._cancelled = False
+
+    def adopt(self, step: Step, migration: Migration | None, expected: DomainState) -> None:
+        """A migration that an earlier attempt started; None: it is over, and only remains to be verified.
+
+        ``expected``: the domain's state before.
+        """
+        self._pending.remove(step)
+        self._ledger.arrive(step)
+        running = self._running[step.id] = self._watched(self._candidates[step.id], None)
+        running.migration, running.expected = migration, expected
+        if migration is None:
+            running.end(self._clock.now())
+        self._record.started(step, None)
+        self._throttle.settle()
+
+    def carry_out(self) -> None:
+        while (self._pending or self._running) and self._record.lost is None:
+            self._cancel_if_asked()
+            self._look_after()
+            self._changed = self._retries.due() or self._changed
+            if self._changed and self._start_more():
+                continue
+            if not self._running and not (self._may_start and self._retries.waiting):
+                break
+            self._clock.sleep(Seconds(POLL))
+        self._close()
+
+    def _start_more(self) -> bool:
+        """Whether anything was started or given up, so that it is worth looking again at once."""
+        self._changed = False
+        self._skip_orphans()
+        if self._may_start and (
+            self._start_what_fits(keep_room=True)
+            # With nothing under way, room kept for others is kept for nobody.
+            or (not self._running and self._start_what_fits(keep_room=False))
+        ):
+            self._changed = True
+            self._throttle.settle()
+        return self._changed
+
+    def result(self) -> RunResult:
+        complete = all(outcome.outcome is Outcome.DONE for outcome in self._outcomes.values())
+        return RunResult(
+            run_id=self._record.run,
+            outcomes={step: self._outcomes[step] for step in self._steps},
+            complete=complete,
+            where={step.uuid: self._where.get(step.uuid) for step in self._steps.values()},
+            problems=(self._record.broken,) if self._record.broken else (),
+        )
+
+    @property
+    def _may_start(self) -> bool:
+        return not self._stop.requested and self._record.broken is None
+
+    # Looking after what runs
+
+    def _cancel_if_asked(self) -> None:
+        if self._stop.cancelled and not self._cancelled:
+            self._cancelled = True
+            for running in self._running.values():
+                self._watch.cancel(running)
+
+    def _look_after(self) -> None:
+        for running in list(self._running.values()):
+            verdict = self._watch.look(running)
+            if verdict is not None:
+                self._settle(running, verdict)
+
+    def _settle(self, running: Running, verdict: Verdict) -> None:
+        """The step is over: room, names, slots and links go to others, where it is known that they are free."""
+        step = running.step
+        del self._running[step.id]
+        if verdict.outcome is Outcome.DONE:
+            self._ledger.moved(step)
+        elif verdict.freed:
+            self._ledger.stayed(step)
+            if running.unreachable and verdict.certain and self._may_start and self._try_again(step, running.failure):
+                return
+        if verdict.outcome is Outcome.UNKNOWN and not running.over:
+            self._throttle.lose(running)
+        self._where[step.uuid] = verdict.place
+        told = "" if verdict.outcome is Outcome.DONE else running.failure
+        self._finish(step, verdict.outcome, "; ".join(filter(None, (told, verdict.reason))), running)
+        self._throttle.settle()
+
+    def _try_again(self, step: Step, reason: str) -> bool:
+        """Whether a step that nothing has been done for, as its host was out of reach, gets another chance."""
+        delay = self._retries.postpone(step.id)
+        if delay is None:
+            return False
+        if step not in self._pending:
+            self._pending.append(step)
+            self._pending.sort(key=lambda step: step.predicted.start)
+        self._record.again(step, f"{reason}; tried again in {delay:g} s")
+        self._throttle.settle()
+        return True
+
+    def _finish(self, step: Step, outcome: Outcome, reason: str, running: Running | None = None) -> None:
+        self._changed = True
+        finished = Seconds(self._clock.now() - self._started)
+        self._outcomes[step.id] = StepOutcome(
+            step=step.id,
+            outcome=outcome,
+            reason=reason,
+            place=self._where.get(step.uuid),
+            started=running.since(self._started) if running else None,
+            finished=finished if running else None,
+            measured=running.reported if running else None,
+        )
+        self._record.outcome(step, self._outcomes[step.id])
+
+    # Starting
+
+    def _skip_orphans(self) -> None:
+        """Steps that wait for one that will never be done."""
+        for step in list(self._pending):
+            if lost := self._admission.lost(step):
+                self._pending.remove(step)
+                self._finish(step, Outcome.SKIPPED, lost)
+
+    def _start_what_fits(self, *, keep_room: bool) -> bool:
+        """Whether any step left the queue, be it started or failed."""
+        before = len(self._pending)
+        passed: dict[str, list[Step]] = {}
+        for step in list(self._pending):
+            waiting = passed.setdefault(step.destination, [])
+            hindrance = self._retries.hindrance(step.id) or self._admission.hindrance(
+                step, waiting if keep_room else []
+            )
+            if hindrance is None and self._may_start and self._start(self._candidates[step.id]):
+                self._pending.remove(step)
+            else:
+                self._blocked[step.id] = hindrance or ""
+                waiting.append(step)
+        return len(self._pending) < before
+
+    def _start(self, candidate: Candidate) -> bool:
+        """Whether the step has left the queue. If not, nothing has been done for it."""
+        step = candidate.step
+        try:
+            connection = guarded(step.source, lambda: self._hosts.connection(step.source))
+            destination = guarded(step.destination, lambda: self._hosts.driver_host(step.destination))
+            refusal = candidate.fault or self._refusal(candidate)
+        except HostUnreachable as error:
+            if self._try_again(step, str(error)):
+                return False
+            refusal = str(error)
+        except RebalancerError as error:
+            refusal = str(error)
+        if refusal is not None:
+            self._finish(step, Outcome.FAILED, refusal)
+            return True
+        admitted, rate = self._throttle.admit(step.id, candidate.sender)
+        options = options_for(step, candidate.offers, rate)
+        if not admitted or not self._record.intent(step, asdict(options)):
+            return False
+        self._ledger.arrive(step)
+        running = self._running[step.id] = self._watched(candidate, rate)
+        self._record.started(step, rate)
+        try:
+            running.migration = guarded(step.source, lambda: connection.migrate(candidate.domain, destination, options))
+        except RebalancerError as error:
+            # It may have begun nevertheless, so the hosts are asked as after any other end.
+            running.end(self._clock.now(), str(error))
+            running.unreachable = isinstance(error, HostUnreachable)
+        return True
+
+    def _refusal(self, candidate: Candidate) -> str | None:
+        """What on the hosts is other than planned; asked right before the start. May raise a RebalancerError."""
+        step = candidate.step
+        source = ask(self._hosts, step.source, step.uuid)
+        listed = roster(self._hosts, step.destination)
+        # Asked for only where it is: what a host does not list it does not know.
+        destination = (
+            ask(self._hosts, step.destination, step.uuid) if step.uuid in listed else Finding(host=step.destination)
+        )
+        for finding in (source, destination):
+            if finding.unreachable:
+                raise HostUnreachable(finding.host, (finding.error or "").removeprefix(f"{finding.host}: "))
+        if (found := obstacle(step, candidate.domain.state, source, destination)) is not None:
+            self._where[step.uuid] = whereabouts(source, destination, self._where.get(step.uuid))
+            return found
+        if not self._ledger.is_as_known(step.destination, listed):
+            self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
+        return self._ledger.shortage(step) or self._ledger.name_taken(step)
+
+    def _watched(self, candidate: Candidate, rate: BytesPerSecond | None) -> Running:
+        now = self._clock.now()
+        return Running(
+            step=candidate.step,
+            migration=None,
+            sender=candidate.sender,
+            rate=rate,
+            adjustable=candidate.offers.bandwidth and candidate.offers.set_bandwidth,
+            expected=candidate.domain.state,
+            started=now,
+            deadline=now + patience(candidate.step),
+            trend=Trend(candidate.step.settings.max_downtime),
+            offers=candidate.offers,
+            ladder=rungs(candidate.step.settings),
+        )
+
+    # The end
+
+    def _close(self) -> None:
+        """Steps that nothing will start any more, in their order, so that each can tell what became of the others."""
+        for running in list(self._running.values()):
+            # Another controller looks after them now.
+            del self._running[running.step.id]
+            self._where[running.step.uuid] = None
+            self._finish(running.step, Outcome.UNKNOWN, self._record.lost or "", running)
+        for step in self._pending:
+            if self._stop.requested:
+                self._finish(step, Outcome.NOT_STARTED, "the run was stopped")
+            elif self._record.broken is not None:
+                self._finish(step, Outcome.NOT_STARTED, self._record.broken)
+            else:
+                self._finish(step, Outcome.SKIPPED, self._admission.lost(step) or self._blocked.get(step.id, ""))
+        self._pending = []

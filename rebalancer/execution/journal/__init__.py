@@ -1,0 +1,25 @@
+"""The journal: what runs are about to do, durable before it is done, what came of it, and who holds which host.
+
+In: runs, steps, events and leases. Out: the same as immutable values, to anybody, at any time. SQLite in a file by
+default, PostgreSQL by a URL; the same code on both.
+"""
+
+from rebalancer.execution.journal.journal import Journal
+from rebalancer.execution.journal.leases import HostsHeldError, Lease, RunLostError
+from rebalancer.execution.journal.location import default_journal_path, journal_name
+from rebalancer.execution.journal.records import Event, RunRecord, RunState, RunSummary, StepRecord, StepState
+
+__all__ = [
+    "Event",
+    "HostsHeldError",
+    "Journal",
+    "Lease",
+    "RunLostError",
+    "RunRecord",
+    "RunState",
+    "RunSummary",
+    "StepRecord",
+    "StepState",
+    "default_journal_path",
+    "journal_name",
+]

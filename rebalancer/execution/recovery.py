@@ -1,0 +1,108 @@
+"""What to do about a step whose controller died after it may have been started: from what its two hosts say. Pure.
+
+A domain is never destroyed unless it is known to run on the other host, and nothing is done that a second look might
+forbid: see :func:`course`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rebalancer.cluster import DomainState
+from rebalancer.drivers import Sighting
+from rebalancer.execution.hosts import Finding
+from rebalancer.plan.model import Step
+
+__all__ = ["Course", "Decision", "course"]
+
+
+class Course(StrEnum):
+    MOVED = "moved"
+    """The step is done."""
+    NOT_MOVED = "not moved"
+    """Nothing of it is left: it may be started again."""
+    GOES_ON = "goes on"
+    """Its migration is under way: it is adopted."""
+    COPY_LEFT = "copy left"
+    """The domain runs on its source, and what was received of it stands still on the destination: removed there."""
+    ORIGINAL_LEFT = "original left"
+    """The domain runs on its destination, and stands still on the source: removed there."""
+    PAUSED = "paused"
+    """The run suspended it on its source, and there it is: it goes on there."""
+    UNCLEAR = "unclear"
+    """Left alone: somebody has to look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    course: Course
+    reason: str
+
+
+def course(step: Step, expected: DomainState, source: Finding, destination: Finding, *, suspended: bool) -> Decision:
+    """``expected``: the domain's state before the step; ``suspended``: the run had paused it, to let its copy end."""
+    if not source.answered or not destination.answered:
+        return _half_known(step, expected, source, destination)
+    here, there = source.active, destination.active
+    if any(sighting.migrating for sighting in (here, there) if sighting is not None):
+        return _decided(Course.GOES_ON, "its migration is still under way")
+    if here is None and there is None:
+        return _decided(Course.UNCLEAR, f"it is active neither on {step.source} nor on {step.destination}")
+    if here is None:
+        return _only_there(step, expected, there)
+    if there is None:
+        return _only_here(step, expected, here, suspended=suspended)
+    return _on_both(step, here, there)
+
+
+def _only_there(step: Step, expected: DomainState, there: Sighting | None) -> Decision:
+    if there is not None and there.name == step.name_after and there.state is expected:
+        return _decided(Course.MOVED, f"it is {there.state} on {step.destination} alone")
+    seen = f"it is {there.state} as '{there.name}'" if there else "it is"
+    return _decided(Course.UNCLEAR, f"{seen} on {step.destination}, and no more on {step.source}")
+
+
+def _only_here(step: Step, expected: DomainState, here: Sighting, *, suspended: bool) -> Decision:
+    if here.state is expected:
+        return _decided(Course.NOT_MOVED, f"it is {here.state} on {step.source} alone")
+    if suspended and here.state is DomainState.PAUSED:
+        return _decided(Course.PAUSED, f"it stands still on {step.source}, where this run suspended it")
+    return _decided(Course.UNCLEAR, f"it was {expected} and is {here.state} on {step.source}")
+
+
+def _on_both(step: Step, here: Sighting, there: Sighting) -> Decision:
+    running = DomainState.RUNNING
+    if here.state is running and there.state is DomainState.PAUSED:
+        return _decided(
+            Course.COPY_LEFT, f"it runs on {step.source}, and a half-received copy is on {step.destination}"
+        )
+    if there.state is running and here.state is DomainState.PAUSED:
+        return _decided(Course.ORIGINAL_LEFT, f"it runs on {step.destination}, and its remains are on {step.source}")
+    return _decided(
+        Course.UNCLEAR,
+        f"it is {here.state} on {step.source} and {there.state} on {step.destination}: find out which is right and"
+        " stop the other",
+    )
+
+
+def _half_known(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Decision:
+    there = destination.active
+    if (
+        there is not None
+        and not there.migrating
+        and (there.name, there.state) == (step.name_after, DomainState.RUNNING)
+        and expected is DomainState.RUNNING
+    ):
+        # A hypervisor lets the copy run only when the original has stopped for good.
+        return _decided(Course.MOVED, f"it runs on {step.destination}; {_silent(source)}")
+    silent = [finding for finding in (source, destination) if not finding.answered]
+    return _decided(Course.UNCLEAR, " and ".join(_silent(finding) for finding in silent))
+
+
+def _silent(finding: Finding) -> str:
+    return f"{finding.host} could not be asked ({finding.error})"
+
+
+def _decided(found: Course, reason: str) -> Decision:
+    return Decision(course=found, reason=reason)

@@ -1,0 +1,198 @@
+"""A run whose controller died: what it left on the hosts is settled, and the rest is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from rebalancer_simulator import Faults, Outage
+
+from rebalancer.cluster import DomainState
+from rebalancer.drivers import MigrationOptions
+from rebalancer.execution import Outcome, RunResult, RunState, resume
+from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
+
+WORLD = cluster(["h1", "h2", "h3"], [domain("a", "h1", memory=4 * GB), domain("b", "h2")])
+A = step(WORLD, 1, "a", "h1", "h2")
+B = step(WORLD, 2, "b", "h2", "h3", after=["s1"])
+MADE = plan(WORLD, A, B)
+
+
+class Interrupted(Bench):
+    """A run that was left after it had written that it was about to start ``s1``, and perhaps had started it."""
+
+    def __init__(self, faults: Faults | None = None, *, started: bool, detail: Mapping[str, object] | None = None):
+        super().__init__(WORLD, faults)
+        self.number = self.journal.start_run("{}", "test", MADE.steps)
+        self.journal.intent(self.number, A, {"live": True} | dict(detail or {}))
+        if started:
+            self.simulation.begin(A.uuid, "h1", "h2", MigrationOptions())
+
+    def resume(self) -> RunResult:
+        return resume(self.number, MADE, self.simulation.seen, self.hosts, self.journal, clock=self.hosts.clock())
+
+    def after(self, seconds: float) -> None:
+        self.simulation.advance(self.simulation.now + seconds)
+        self.hosts.clock().sleep(seconds)
+
+    def found(self) -> list[object]:
+        return [event.detail["course"] for event in self.journal.run(self.number).events if event.kind == "found"]
+
+
+def outcomes(result: RunResult) -> dict[str, str]:
+    return {key: outcome.outcome.value for key, outcome in result.outcomes.items()}
+
+
+def check_done(bench: Interrupted, result: RunResult) -> None:
+    assert result.complete
+    assert bench.placement() == {uuid("a"): ["h2"], uuid("b"): ["h3"]}
+    record = bench.journal.run(bench.number)
+    assert record.summary.state is RunState.COMPLETE
+    assert bench.journal.leases() == ()
+
+
+def test_what_was_never_started_is_started() -> None:
+    bench = Interrupted(started=False)
+    check_done(bench, bench.resume())
+    assert bench.found() == ["not moved"]
+    assert bench.journal.run(bench.number).steps[0].attempts == 2
+
+
+def test_what_still_goes_on_is_adopted_and_not_started_again() -> None:
+    bench = Interrupted(started=True)
+    bench.after(2.0)
+    check_done(bench, bench.resume())
+    assert bench.found() == ["goes on"]
+    assert [transfer.uuid for transfer in bench.simulation.transfers] == [A.uuid, B.uuid]
+    measured = bench.journal.run(bench.number).steps[0]
+    assert measured.bytes is not None
+    assert measured.bytes >= 4 * GB
+
+
+def test_what_ended_meanwhile_is_done() -> None:
+    bench = Interrupted(started=True)
+    bench.after(60.0)
+    check_done(bench, bench.resume())
+    assert bench.found() == ["moved"]
+    assert len(bench.simulation.transfers) == 2
+
+
+def test_resuming_twice_is_harmless() -> None:
+    bench = Interrupted(started=True)
+    first, second = bench.resume(), bench.resume()
+    check_done(bench, second)
+    assert outcomes(first) == outcomes(second)
+    assert first.where == second.where
+    assert len(bench.simulation.transfers) == 2
+
+
+def test_an_adopted_migration_can_be_cancelled() -> None:
+    from rebalancer.execution import StopSignal
+
+    bench, stop = Interrupted(started=True), StopSignal()
+    bench.after(2.0)
+    stop.raise_to(2)
+    result = resume(
+        bench.number,
+        MADE,
+        bench.simulation.seen,
+        bench.hosts,
+        bench.journal,
+        clock=bench.hosts.clock(),
+        stop=stop,
+    )
+    assert outcomes(result) == {"s1": "failed", "s2": "skipped"}
+    assert bench.placement()[uuid("a")] == ["h1"]
+    check_done(bench, bench.resume())
+
+
+def test_a_half_received_copy_is_removed_where_the_domain_runs_elsewhere() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.put(domain_as("a", "h2", DomainState.PAUSED))
+    check_done(bench, bench.resume())
+    assert bench.found() == ["copy left"]
+
+
+def test_remains_at_the_source_are_removed_where_the_domain_runs_at_its_destination() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.put(domain_as("a", "h2", DomainState.RUNNING))
+    bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
+    check_done(bench, bench.resume())
+    assert bench.found() == ["original left"]
+    assert bench.journal.run(bench.number).steps[0].attempts == 1
+
+
+@pytest.mark.parametrize("state", [DomainState.RUNNING, DomainState.PAUSED])
+def test_nothing_is_removed_where_it_is_not_clear_which_is_right(state: DomainState) -> None:
+    """Running on both, or standing still on both."""
+    bench = Interrupted(started=False)
+    for host in ("h1", "h2"):
+        bench.simulation.put(domain_as("a", host, state))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
+    assert "find out which is right" in result.outcomes["s1"].reason
+
+
+def test_the_only_copy_is_never_removed() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.take("h1", uuid("a"))
+    bench.simulation.put(domain_as("a", "h2", DomainState.PAUSED))
+    assert outcomes(bench.resume()) == {"s1": "unknown", "s2": "skipped"}
+    assert bench.placement()[uuid("a")] == ["h2"]
+
+
+def test_a_domain_that_the_run_had_suspended_goes_on() -> None:
+    bench = Interrupted(started=False)
+    bench.journal.event(bench.number, "not converging", "s1", {"taken": "pause"})
+    bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
+    check_done(bench, bench.resume())
+    assert bench.found() == ["paused"]
+
+
+def test_a_domain_that_somebody_else_suspended_stays_so() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert "it was running and is paused on h1" in result.outcomes["s1"].reason
+
+
+def test_a_domain_that_somebody_moved_elsewhere_is_left_alone() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.take("h1", uuid("a"))
+    bench.simulation.put(domain_as("a", "h3", DomainState.RUNNING))
+    assert outcomes(bench.resume()) == {"s1": "unknown", "s2": "skipped"}
+    assert bench.placement()[uuid("a")] == ["h3"]
+
+
+def test_a_host_that_does_not_answer_makes_it_unknown_until_it_does() -> None:
+    bench = Interrupted(Faults(outages=(Outage(host="h1", until=50.0),)), started=True)
+    bench.after(2.0)
+    first = bench.resume()
+    assert outcomes(first) == {"s1": "unknown", "s2": "skipped"}
+    assert "h1 could not be asked" in first.outcomes["s1"].reason
+    bench.after(60.0)
+    check_done(bench, bench.resume())
+
+
+def test_steps_that_failed_or_were_not_started_are_tried_again() -> None:
+    bench = Bench(WORLD, Faults(outages=(Outage(host="h2", until=100.0),)))
+    first = bench.run(MADE)
+    assert outcomes(first) == {"s1": "failed", "s2": "skipped"}
+    bench.hosts.clock().sleep(100.0)
+    again = resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+    assert {key: o.outcome for key, o in again.outcomes.items()} == {"s1": Outcome.DONE, "s2": Outcome.DONE}
+
+
+def test_a_host_out_of_reach_for_a_moment_is_tried_again_and_the_step_is_begun_once() -> None:
+    bench = Bench(WORLD, Faults(outages=(Outage(host="h1", until=5.0),)))
+    assert bench.run(MADE).complete
+    assert len(bench.events("again")) == 3
+    assert bench.journal.run(1).steps[0].attempts == 1
+
+
+def domain_as(name: str, host: str, state: DomainState):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    return replace(domain(name, host, memory=4 * GB), state=state)
