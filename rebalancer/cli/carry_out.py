@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rebalancer.cli.inputs import LiveCluster
@@ -27,7 +28,7 @@ class RunOptions:
     """``journal``: None: the user's own. ``planned_as``: what the plan takes the cluster for, given what was read."""
 
     yes: bool
-    journal: str | None
+    journal: Path | str | None
     output: Format
     planned_as: Callable[[Cluster], Cluster] = lambda cluster: cluster
     command: str = "apply"

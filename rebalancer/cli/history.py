@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["read_history"]
 
 
-def read_history(policy: Policy, journal: str | None = None) -> History | None:
+def read_history(policy: Policy, journal: Path | str | None = None) -> History | None:
     """When domains moved, as far back as ``cooldown`` and ``per_domain`` look; None: the policy does not ask."""
     from rebalancer.cluster.units import Seconds
     from rebalancer.execution.journal.location import journal_location

@@ -11,6 +11,8 @@ from rebalancer.cli.inputs import load_policy, stop_after
 from rebalancer.cluster.units import Seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rebalancer.cluster import Cluster
     from rebalancer.plan.model import Plan
 
@@ -29,7 +31,7 @@ class PlanningOptions:
     seed: int = 0
     effort: int = DEFAULT_EFFORT
     time_limit: Seconds | None = None
-    journal: str | None = None
+    journal: Path | str | None = None
 
 
 def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:

@@ -24,7 +24,7 @@ def default_journal_path() -> Path:
     return home / "rebalancer" / "journal.sqlite"
 
 
-def journal_location(given: str | None) -> Path | str:
+def journal_location(given: Path | str | None) -> Path | str:
     """A file's path or a database's URL: what was given, or ``$REBALANCE_JOURNAL``, or the user's own journal.
 
     Raises :class:`~rebalancer.errors.InvalidInput` for a URL of another kind of database.
@@ -32,6 +32,8 @@ def journal_location(given: str | None) -> Path | str:
     >>> journal_location("postgresql://ops@db/moves")
     'postgresql+psycopg://ops@db/moves'
     """
+    if isinstance(given, Path):
+        return given
     named = given or os.environ.get(JOURNAL_VARIABLE, "")
     if not named:
         return default_journal_path()
