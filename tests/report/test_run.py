@@ -33,7 +33,7 @@ def test_all_done():
 def test_what_was_not_done_says_why_and_what_to_do(kind):
     text = shown(outcome(1, Outcome.DONE), outcome(2, kind, "the host is gone"))
     assert f"✘ s2 db: {kind}, h2 → h1: the host is gone" in text
-    assert "what was not done is as it was before. To go on: rebalance resume 7; or plan again." in text
+    assert "what was not done is as it was before. To go on: rebalance resume 7; or plan" in text
 
 
 def test_what_is_unknown_is_to_be_looked_at_first():
