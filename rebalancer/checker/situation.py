@@ -1,0 +1,53 @@
+"""What a plan was made for: a cluster, the hard rules compiled, settings and caps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rebalancer.cluster import Cluster
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.placement.problem import Term
+from rebalancer.plan.model import Plan
+from rebalancer.policy.compile import compile_problem
+from rebalancer.policy.model import Names, Policy
+
+__all__ = ["Situation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Indices in the terms are those of ``hosts`` (names) and ``domains`` (UUIDs).
+
+    ``start``: the host (index) of each domain; ``target``: UUID → host (name), of domains that move; ``caps``: link →
+    bytes per second in each direction.
+    """
+
+    cluster: Cluster
+    hosts: tuple[str, ...]
+    domains: tuple[str, ...]
+    start: tuple[int, ...]
+    target: Mapping[str, str]
+    terms: tuple[Term, ...]
+    caps: Mapping[str, BytesPerSecond] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+
+    @property
+    def standing(self) -> Iterator[tuple[str, int]]:
+        """Each domain (UUID) and the host (index) that it starts on."""
+        return zip(self.domains, self.start, strict=True)
+
+    @classmethod
+    def of(cls, plan: Plan, policy: Policy) -> Situation:
+        compiled = compile_problem(policy, plan.snapshot)
+        problem = compiled.problem
+        return cls(
+            cluster=plan.snapshot,
+            hosts=problem.hosts,
+            domains=problem.domains,
+            start=tuple(int(host) for host in problem.start),
+            target=plan.placement,
+            terms=tuple(term for term in problem.terms if term.hard),
+            caps=compiled.link_caps,
+            names=policy.names,
+        )

@@ -1,0 +1,22 @@
+"""What does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rebalancer.cluster.units import Seconds
+
+__all__ = ["Violation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """``invariant``: ``capacity``, ``rule``, ``name``, ``place``, ``link``, ``concurrency`` or ``order``; ``time``:
+    seconds after the start of the run, as far as it matters."""
+
+    invariant: str
+    text: str
+    time: Seconds = Seconds(0.0)
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.time:.1f} s: {self.text}"
