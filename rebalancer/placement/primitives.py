@@ -34,8 +34,10 @@ __all__ = [
     "IntArray",
     "MoveCost",
     "Near",
+    "Pool",
     "Primitive",
     "Ratio",
+    "Traffic",
 ]
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -74,6 +76,27 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """What the hosts of a zone hold together stays between two bounds. Cost:
+    Σ_z (max(0, load_z - most_z) + max(0, least_z - load_z)) / scale, where, with g over the groups present in z,
+
+    load_z = Σ of the demands in z of domains of no group + Σ_g max(Σ of the demands in z of g's domains, presence_g).
+
+    ``demand``: float[D]; ``zone``: int[H], -1 for a host that is not looked at; ``most``, ``least``: float[Z], infinite
+    and 0 where there is no bound. ``group``: int[D], -1 for none, and ``presence``: float[G]; both None: no groups.
+    """
+
+    resource: str
+    demand: FloatArray
+    zone: IntArray
+    most: FloatArray
+    least: FloatArray
+    scale: float = 1.0
+    group: IntArray | None = None
+    presence: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupMost:
     """At most ``most`` domains of a group in a zone. Cost: the domains too many, summed.
 
@@ -90,12 +113,14 @@ class GroupMost:
 class GroupSpan:
     """The domains of a group are spread over at most ``most`` zones. Cost: the zones too many, summed.
 
-    ``group``: int[D]; ``zone``: int[H]. A host in no zone is a zone of its own.
+    ``group``: int[D]; ``zone``: int[H]. ``alone``: whether a host in no zone is a zone of its own; otherwise nobody
+    counts there.
     """
 
     group: IntArray
     zone: IntArray
     most: int
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -252,6 +277,18 @@ class MoveCost:
     cost: FloatArray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traffic:
+    """Domains that talk to each other are close. Cost: Σ_p rate_p · distance[host of a pair's first, of its second].
+
+    ``pairs``: int[P, 2], two different domains each; ``rate``: float[P]; ``distance``: float[H, H], 0 on the diagonal.
+    """
+
+    pairs: IntArray
+    rate: FloatArray
+    distance: FloatArray
+
+
 Primitive: TypeAlias = (
     AllowedHosts
     | AssignmentCost
@@ -268,5 +305,7 @@ Primitive: TypeAlias = (
     | HostsInUse
     | MoveCost
     | Near
+    | Pool
     | Ratio
+    | Traffic
 )

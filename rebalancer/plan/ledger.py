@@ -55,8 +55,7 @@ class Ledger:
     Bounds are the hard rules' own, or where things stood at the start if that was beyond them, so that a plan repairs
     what is broken without ever making it worse on the way. Rules on where the domains of groups stand to each other
     are followed by :mod:`~rebalancer.plan.watches`; those that cannot hold while the domains move one by one to
-    ``placement`` (a group that is kept together and changes hosts) are eased, as little as it takes. Of all hard rules
-    only ``Failover`` is not looked at on the way: room for a failure may be used for moving.
+    ``placement`` (a group that is kept together and changes hosts) are eased, as little as it takes.
     """
 
     def __init__(self, cluster: Cluster, problem: Problem, placement: IntArray | None = None) -> None:

@@ -203,6 +203,8 @@ class LimitsEntry(Model):
     """Memory of the domains that one plan moves, all together; any amount by default."""
     per_host: CountField | None = None
     """Domains that one plan moves from and to one host, together; any number by default."""
+    arrivals_per_host: CountField | None = None
+    """Domains that one plan moves to one host; any number by default."""
     per_group: PerGroupEntry | None = None
     """Of each group, how many domains one plan moves; any number by default."""
     per_domain: PerDomainEntry | None = None

@@ -24,9 +24,8 @@ __all__ = ["move_limits", "with_reluctance"]
 
 def move_limits(limits: Limits, view: View) -> MoveLimits | None:
     budgets = tuple(_budgets(limits, view))
-    if not budgets and limits.per_host is None:
-        return None
-    return MoveLimits(budgets=budgets, per_host=limits.per_host)
+    found = MoveLimits(budgets=budgets, per_host=limits.per_host, arrivals_per_host=limits.arrivals_per_host)
+    return found if budgets or (found.per_host, found.arrivals_per_host) != (None, None) else None
 
 
 def _budgets(limits: Limits, view: View) -> Iterator[Budget]:

@@ -255,7 +255,8 @@ def _listed(names: Iterable[str]) -> str:
 
 def _unstable(cluster: Cluster, policy: Policy, plan: Plan) -> Iterator[str]:
     limits = policy.limits
-    if (limits.max_moves, limits.max_bytes, limits.per_host, limits.per_group) != (None, None, None, None):
+    of_one_plan = (limits.max_moves, limits.max_bytes, limits.per_host, limits.arrivals_per_host, limits.per_group)
+    if any(limit is not None for limit in of_one_plan):
         return  # What one plan may not do, the next one does.
     after = tuple(replace(domain, host=plan.placement.get(domain.uuid, domain.host)) for domain in cluster.domains)
     again = make_plan(replace(cluster, domains=after), policy, effort=_EFFORT)

@@ -118,6 +118,7 @@ class Limits:
     max_moves: int | None = None
     max_bytes: Bytes | None = None
     per_host: int | None = None
+    arrivals_per_host: int | None = None
     per_group: PerGroup | None = None
     per_domain: PerDomain | None = None
     min_gain: float = 0.0

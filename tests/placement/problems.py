@@ -25,8 +25,10 @@ from rebalancer.placement.primitives import (
     IntArray,
     MoveCost,
     Near,
+    Pool,
     Primitive,
     Ratio,
+    Traffic,
 )
 from rebalancer.placement.problem import Problem, Term
 
@@ -61,7 +63,9 @@ def random_problem(seed: int, *, hosts: int | None = None, domains: int | None =
             name="affinity",
             tier=int(random.integers(0, 2)),
             weight=3.0,
-            primitive=GroupSpan(group=random.integers(-1, 2, size=d), zone=zone, most=1),
+            primitive=GroupSpan(
+                group=random.integers(-1, 2, size=d), zone=zone, most=1, alone=bool(random.random() < 0.7)
+            ),
         ),
         Term(
             name="balance",
@@ -96,7 +100,11 @@ def random_problem(seed: int, *, hosts: int | None = None, domains: int | None =
 
 def tier_of(random: np.random.Generator, primitive: Primitive) -> int:
     """Mere costs are never rules."""
-    return 1 if isinstance(primitive, AssignmentCost | DistanceCost | GroupMoves | Ratio) else int(random.integers(2))
+    return (
+        1
+        if isinstance(primitive, AssignmentCost | DistanceCost | GroupMoves | Ratio | Traffic)
+        else int(random.integers(2))
+    )
 
 
 def rarer_primitives(random: np.random.Generator, h: int, d: int) -> list[Primitive]:
@@ -113,9 +121,30 @@ def rarer_primitives(random: np.random.Generator, h: int, d: int) -> list[Primit
         GroupMoves(group=group),
         GroupSkew(group=group, zone=zone, most=int(random.integers(0, 3))),
         GroupsApart(group=group, zone=zone),
+        random_pool(random, h, d),
+        Traffic(pairs=random_pairs(random, d), rate=random.random(4)[: 4 * (d > 1)], distance=distance),
         Near(group=group, zone=zone, pairs=random.integers(0, 3, size=(3, 2))),
         Ratio(first=demand[0], second=demand[1], first_capacity=limit[0], second_capacity=limit[1], target=1.5),
     ]
+
+
+def random_pool(random: np.random.Generator, h: int, d: int) -> Pool:
+    grouped = random.random() < 0.5
+    return Pool(
+        resource="r",
+        demand=random.integers(0, 6, size=d).astype(float),
+        zone=random.integers(-1, 3, size=h),
+        most=np.array([9.0, np.inf, 6.0]),
+        least=random.integers(0, 8, size=3).astype(float),
+        scale=2.0,
+        group=random.integers(-1, 2, size=d) if grouped else None,
+        presence=np.array([4.0, 0.0]) if grouped else None,
+    )
+
+
+def random_pairs(random: np.random.Generator, d: int) -> IntArray:
+    pairs = [random.choice(d, size=2, replace=False) for _ in range(4 * (d > 1))]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def zones_of(zone: IntArray, hosts: IntArray) -> list[object]:
@@ -142,6 +171,13 @@ def elements(  # noqa: C901
                 there = [now | (start == h) for h, now in enumerate(there)]
             loads = [primitive.demand[on].sum() for on in there]
             return {h: max(load - primitive.limit[h], 0) / scale for h, load in enumerate(loads)}
+        case Pool():
+            found = {}
+            for z, (least, most) in enumerate(zip(primitive.least, primitive.most, strict=True)):
+                load = pool_load(primitive, np.flatnonzero(primitive.zone[placement] == z))
+                found[z, "most"] = max(load - most, 0.0) / primitive.scale
+                found[z, "least"] = max(least - load, 0.0) / primitive.scale
+            return found
         case GroupMost():
             found = {}
             for g, z in np.ndindex(primitive.fixed.shape):
@@ -153,6 +189,7 @@ def elements(  # noqa: C901
                 g: {
                     primitive.zone[h] if primitive.zone[h] >= 0 else f"host {h}"
                     for h in placement[primitive.group == g]
+                    if primitive.zone[h] >= 0 or primitive.alone
                 }
                 for g in set(primitive.group) - {-1}
             }
@@ -204,6 +241,9 @@ def elements(  # noqa: C901
             }
         case DistanceCost():
             return {d: primitive.distance[start[d], host] for d, host in enumerate(placement)}
+        case Traffic():
+            ends = placement[primitive.pairs]
+            return {p: rate * primitive.distance[ends[p][0], ends[p][1]] for p, rate in enumerate(primitive.rate)}
         case Failover():
             return {None: failover_cost(primitive, placement)}
         case Evenness():
@@ -213,6 +253,16 @@ def elements(  # noqa: C901
             return {h: (1 + 2 * u - u**2) / 2 for h, u in used.items()}
         case MoveCost():
             return {d: primitive.cost[d] for d in np.flatnonzero(placement != start)}
+
+
+def pool_load(primitive: Pool, present: IntArray) -> float:
+    """Of these domains."""
+    if primitive.group is None or primitive.presence is None:
+        return float(primitive.demand[present].sum())
+    load = float(primitive.demand[present][primitive.group[present] < 0].sum())
+    for g in set(primitive.group[present]) - {-1}:
+        load += max(float(primitive.demand[present][primitive.group[present] == g].sum()), primitive.presence[g])
+    return load
 
 
 def evenness_cost(primitive: Evenness, placement: IntArray) -> float:

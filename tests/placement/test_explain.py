@@ -17,8 +17,10 @@ from rebalancer.placement.primitives import (
     GroupSpan,
     MoveCost,
     Near,
+    Pool,
     Primitive,
     Ratio,
+    Traffic,
 )
 from rebalancer.placement.problem import Problem, Term
 from rebalancer.placement.state import State
@@ -152,7 +154,7 @@ def test_breaches_add_up_to_what_a_rule_costs(seed: int) -> None:
     some = random_problem(seed)
     hosts, domains = len(some.hosts), len(some.domains)
     placement = random.integers(hosts, size=domains)
-    soft = AssignmentCost | DistanceCost | GroupMoves | Ratio | MoveCost
+    soft = AssignmentCost | DistanceCost | GroupMoves | Ratio | MoveCost | Traffic
     primitives = [each for each in rarer_primitives(random, hosts, domains) if not isinstance(each, soft)]
     primitives += [
         term.primitive for term in some.terms if term.name in ("capacity", "pin", "anti_affinity", "affinity")
@@ -169,6 +171,8 @@ def test_breaches_add_up_to_what_a_rule_costs(seed: int) -> None:
         amount = sum(each.amount for each in found)
         if isinstance(primitive, Capacity):
             amount /= primitive.limit.mean() if primitive.scale is None else primitive.scale
+        if isinstance(primitive, Pool):
+            amount /= primitive.scale
         if isinstance(primitive, Failover):
             assert (amount > 1e-9) == (cost > 1e-9), primitive
         else:

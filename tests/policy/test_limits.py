@@ -40,6 +40,7 @@ def random_limits(random: Random) -> dict[str, object]:
         "max_moves": random.randint(0, 4),
         "max_bytes": f"{random.randint(0, 8)} GiB",
         "per_host": random.randint(0, 3),
+        "arrivals_per_host": random.randint(0, 2),
         "per_group": f"{{group: labels.app, most: {random.randint(0, 2)}}}",
     }
     return {key: value for key, value in chosen.items() if random.random() < 0.6}
@@ -58,6 +59,10 @@ def surplus(found: Cluster, limits: dict[str, object], where: dict[str, str]) ->
         for each in found.hosts:
             through = sum(each.name in (item.host, where[item.name]) for item in moved)
             total += max(through - int(str(limits["per_host"])), 0)
+    if "arrivals_per_host" in limits:
+        for each in found.hosts:
+            arrived = sum(each.name == where[item.name] for item in moved)
+            total += max(arrived - int(str(limits["arrivals_per_host"])), 0)
     if "per_group" in limits:
         most = int(str(limits["per_group"]).split("most: ")[1].rstrip("}"))
         for app in ("web", "db"):

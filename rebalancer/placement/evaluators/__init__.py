@@ -7,7 +7,7 @@ past both its bound and where it stood at the start. That is what "never made wo
 
 from __future__ import annotations
 
-from rebalancer.placement.evaluators import failover, groups, hosts, loads
+from rebalancer.placement.evaluators import failover, groups, hosts, loads, pools, traffic
 from rebalancer.placement.evaluators.base import Evaluator
 from rebalancer.placement.primitives import (
     AllowedHosts,
@@ -26,8 +26,10 @@ from rebalancer.placement.primitives import (
     IntArray,
     MoveCost,
     Near,
+    Pool,
     Primitive,
     Ratio,
+    Traffic,
 )
 
 __all__ = ["Evaluator", "evaluator"]
@@ -68,5 +70,9 @@ def evaluator(primitive: Primitive, start: IntArray, number: int) -> Evaluator: 
             return hosts.MoveCostEvaluator(primitive, start, number)
         case Near():
             return groups.NearEvaluator(primitive, start)
+        case Pool():
+            return pools.PoolEvaluator(primitive, start)
         case Ratio():
             return loads.RatioEvaluator(primitive, start)
+        case Traffic():
+            return traffic.TrafficEvaluator(primitive, start)

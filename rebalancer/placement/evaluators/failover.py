@@ -6,23 +6,29 @@ import numpy as np
 
 from rebalancer.placement.evaluators.base import Evaluator
 from rebalancer.placement.evaluators.groups import own_zones
-from rebalancer.placement.primitives import Failover, FloatArray, IntArray
+from rebalancer.placement.primitives import BoolArray, Failover, FloatArray, IntArray
 
 __all__ = ["FailoverEvaluator"]
 
 
 class FailoverEvaluator(Evaluator):
-    """Evaluates each candidate placement anew: O(R · H) a host, which is right for clusters, not for fleets."""
+    """Evaluates each candidate placement anew: O(R · H · sizes of domains) a host, for clusters, not for fleets."""
 
     def __init__(self, primitive: Failover, start: IntArray) -> None:
         self.demand, self.limit, self.tolerate = primitive.demand, primitive.limit, primitive.tolerate
-        self.zone = own_zones(primitive.zone)
+        # Without gaps: no zone is empty.
+        self.zone: IntArray = np.unique(own_zones(primitive.zone), return_inverse=True)[1].reshape(-1).astype(np.int64)
         self.zones = int(self.zone.max(initial=-1)) + 1
         self.placement = start.copy()
         positive = np.where(self.limit > 0, self.limit, np.nan)
         mean = np.array([np.nanmean(row) if np.isfinite(row).any() else 1.0 for row in positive])
         self.scale = mean
         self.load = np.array([np.bincount(start, weights=row, minlength=len(self.zone)) for row in self.demand])
+        self.sizes, size = np.unique(self.demand, axis=1, return_inverse=True)
+        """float[R, U]: the different sizes of domains; ``size``: int[D], which each has."""
+        self.size: IntArray = np.asarray(size, dtype=np.int64).reshape(-1)
+        self.by_zone = np.argsort(self.zone, kind="stable")
+        self.first = np.unique(self.zone[self.by_zone], return_index=True)[1]
         self.total = self._cost()
         self.bound = self.total
 
@@ -38,12 +44,14 @@ class FailoverEvaluator(Evaluator):
 
     def _homeless(self, free: FloatArray) -> float:
         """Domains that fit on no survivor once their own zone and those that could best hold them are lost."""
-        return float(sum(not self._has_refuge(domain, free) for domain in range(len(self.placement))))
-
-    def _has_refuge(self, domain: int, free: FloatArray) -> bool:
-        fits = (self.demand[:, domain, None] <= free + 1e-9 * self.scale[:, None]).all(axis=0)
-        refuges = set(self.zone[np.flatnonzero(fits)]) - {self.zone[self.placement[domain]]}
-        return len(refuges) >= self.tolerate
+        # [U, H]: of each size of domain, where it fits.
+        room = (free + 1e-9 * self.scale[:, None])[:, None, :]
+        fits: BoolArray = np.asarray((self.sizes[:, :, None] <= room).all(axis=0), dtype=np.bool_)
+        open_zones: BoolArray = (
+            np.logical_or.reduceat(fits[:, self.by_zone], self.first, axis=1) if self.zones else fits
+        )
+        own = open_zones[self.size, self.zone[self.placement]]
+        return float((open_zones.sum(axis=1)[self.size] - own < self.tolerate).sum())
 
     def cost(self) -> float:
         return self.total
@@ -63,6 +71,13 @@ class FailoverEvaluator(Evaluator):
 
     def worsening(self) -> float:
         return max(self.total - self.bound, 0.0)
+
+    def stand(self, placement: IntArray) -> float:
+        """What a whole placement costs."""
+        self.placement = placement.copy()
+        self.load = np.array([np.bincount(placement, weights=row, minlength=len(self.zone)) for row in self.demand])
+        self.total = self._cost()
+        return self.total
 
     def _move(self, domain: int, source: int, destination: int) -> None:
         self.load[:, source] -= self.demand[:, domain]

@@ -23,6 +23,7 @@ __all__ = [
     "GroupSpanEvaluator",
     "GroupsApartEvaluator",
     "NearEvaluator",
+    "counted_zones",
     "own_zones",
 ]
 
@@ -33,6 +34,16 @@ def own_zones(zone: IntArray) -> IntArray:
     alone = np.flatnonzero(zone < 0)
     own[alone] = int(zone.max(initial=-1)) + 1 + np.arange(len(alone))
     return own
+
+
+def counted_zones(zone: IntArray, *, alone: bool) -> tuple[IntArray, int]:
+    """int[H], without -1, and how many of the zones, the first ones, are looked at: a host in no zone is a zone of its
+    own if ``alone``; otherwise it is in a last one, where nobody counts."""
+    own = own_zones(zone)
+    if alone:
+        return own, int(own.max(initial=-1)) + 1
+    number = int(zone.max(initial=-1)) + 1
+    return np.minimum(own, number), number
 
 
 def _counts(group: IntArray, zone: IntArray, start: IntArray, groups: int | None = None) -> IntArray:
@@ -93,16 +104,20 @@ class GroupMostEvaluator(Evaluator):
 class _Zones(Evaluator):
     """What the number of zones that each group stands in costs; ``bound`` is per group."""
 
-    def __init__(self, group: IntArray, zone: IntArray, start: IntArray, groups: int | None = None) -> None:
+    def __init__(
+        self, group: IntArray, zone: IntArray, start: IntArray, groups: int | None = None, *, alone: bool = True
+    ) -> None:
         self.group = group
-        self.zone = own_zones(zone)
+        self.zone, self.number = counted_zones(zone, alone=alone)
         self.count = _counts(group, self.zone, start, groups)
-        self.used = (self.count > 0).sum(axis=1)
+        self.used = (self.count[:, : self.number] > 0).sum(axis=1)
 
     def zones_after(self, domain: int, source: int) -> IntArray:
         """int[H]: the zones that the domain's group would stand in."""
         count, here = self.count[self.group[domain]], self.zone[source]
-        used = self.used[self.group[domain]] - int(count[here] == 1) + (count == 0).astype(np.int64)[self.zone]
+        counted = np.arange(len(count)) < self.number
+        closed, opened = int(count[here] == 1 and counted[here]), ((count == 0) & counted).astype(np.int64)
+        used = self.used[self.group[domain]] - closed + opened[self.zone]
         used[self.zone == here] = self.used[self.group[domain]]
         return np.asarray(used, dtype=np.int64)
 
@@ -111,12 +126,12 @@ class _Zones(Evaluator):
         if group >= 0:
             self.count[group, self.zone[source]] -= 1
             self.count[group, self.zone[destination]] += 1
-            self.used[group] = int((self.count[group] > 0).sum())
+            self.used[group] = int((self.count[group, : self.number] > 0).sum())
 
 
 class GroupSpanEvaluator(_Zones):
     def __init__(self, primitive: GroupSpan, start: IntArray) -> None:
-        super().__init__(primitive.group, primitive.zone, start)
+        super().__init__(primitive.group, primitive.zone, start, alone=primitive.alone)
         self.most = primitive.most
         self.bound = np.maximum(self.used, self.most)
 

@@ -22,6 +22,7 @@ from rebalancer.placement.primitives import (
     GroupSpan,
     IntArray,
     Near,
+    Pool,
     Primitive,
 )
 from rebalancer.placement.problem import Problem
@@ -70,6 +71,8 @@ def broken(  # noqa: C901
             yield from groups.uneven(primitive, hosts, placement, name, domain)
         case GroupsApart():
             yield from groups.meeting(primitive, hosts, placement, name)
+        case Pool():
+            yield from loads.pooled(primitive, hosts, placement)
         case Near():
             yield from groups.lonely(primitive, hosts, placement, name, domain)
         case _:

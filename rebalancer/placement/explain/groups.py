@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rebalancer.placement.evaluators.groups import own_zones
+from rebalancer.placement.evaluators.groups import counted_zones, own_zones
 from rebalancer.placement.explain.words import NameOf, domains_on, hosts_of, kind_of_zone
 from rebalancer.placement.primitives import (
     GroupLeast,
@@ -56,11 +56,12 @@ def crowded(
 def scattered(
     span: GroupSpan, hosts: tuple[str, ...], placement: IntArray, name: NameOf, domain: int | None = None
 ) -> _Broken:
-    zone = own_zones(span.zone)
-    used = (_counts(span.group, zone, placement) > 0).sum(axis=1)
+    zone, number = counted_zones(span.zone, alone=span.alone)
+    used = (_counts(span.group, zone, placement)[:, :number] > 0).sum(axis=1)
     for group in _chosen(np.flatnonzero(used > span.most), span.group, domain):
-        names = domains_on(np.flatnonzero(span.group == group), placement, hosts, name)
-        text = f"on {kind_of_zone(zone, int(used[group]))}, at most {span.most} allowed: {names}"
+        members = np.flatnonzero((span.group == group) & (zone[placement] < number))
+        names = domains_on(members, placement, hosts, name)
+        text = f"on {kind_of_zone(zone[zone < number], int(used[group]))}, at most {span.most} allowed: {names}"
         yield float(used[group] - span.most), text
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from rebalancer.placement.evaluators.groups import own_zones
+from rebalancer.placement.evaluators.pools import PoolEvaluator
 from rebalancer.placement.explain.words import NameOf, amount_of, bare_amount, hosts_of, listed
-from rebalancer.placement.primitives import Capacity, Failover, FloatArray, IntArray
+from rebalancer.placement.primitives import Capacity, Failover, FloatArray, IntArray, Pool
 from rebalancer.placement.problem import Problem
 
-__all__ = ["held", "overloaded", "unsafe"]
+__all__ = ["held", "overloaded", "pooled", "unsafe"]
 
 
 def held(capacity: Capacity, problem: Problem, placement: IntArray) -> FloatArray:
@@ -36,6 +37,18 @@ def overloaded(capacity: Capacity, problem: Problem, placement: IntArray, name: 
                 names = listed(f"'{name(int(d))}'" for d in leaving)
                 text += f", counting what leaves: {names}"
         yield load - limit, text
+
+
+def pooled(pool: Pool, hosts: tuple[str, ...], placement: IntArray) -> Iterator[tuple[float, str]]:
+    follow = PoolEvaluator(pool, placement)
+    for zone, (load, least, most) in enumerate(
+        zip(follow.load.tolist(), pool.least.tolist(), pool.most.tolist(), strict=True)
+    ):
+        there = f"{hosts_of(zone, pool.zone, hosts)}: {amount_of(pool.resource, load)}"
+        if load > most + follow.slack:
+            yield load - most, f"{there}, limit {bare_amount(pool.resource, most)}"
+        if load < least - follow.slack:
+            yield least - load, f"{there}, at least {bare_amount(pool.resource, least)} wanted"
 
 
 def unsafe(

@@ -9,10 +9,23 @@ import numpy as np
 from rebalancer.cluster.units import format_bytes, format_number
 from rebalancer.placement.primitives import IntArray
 
-__all__ = ["DOMAINS", "NameOf", "amount_of", "bare_amount", "domains_on", "hosts_of", "kind_of_zone", "listed"]
+__all__ = [
+    "DOMAINS",
+    "GROUPS",
+    "NameOf",
+    "amount_of",
+    "bare_amount",
+    "domains_on",
+    "hosts_of",
+    "kind_of_zone",
+    "listed",
+]
 
 DOMAINS = "domains"
 """The resource that is a mere number of domains."""
+
+GROUPS = "groups"
+"""The resource that is a mere number of groups."""
 
 NameOf = Callable[[int], str]
 """A domain's name for its index."""
@@ -51,4 +64,6 @@ def amount_of(resource: str, value: float) -> str:
     """``8 GiB of memory``, ``2 of cpu``, ``3 domains``"""
     if resource == DOMAINS:
         return f"{format_number(value)} domain" + ("" if value == 1 else "s")
+    if resource == GROUPS:
+        return f"{format_number(value)} group" + ("" if value == 1 else "s")
     return f"{bare_amount(resource, value)} of {resource}"
