@@ -114,13 +114,14 @@ class GroupSpan:
     """The domains of a group are spread over at most ``most`` zones. Cost: the zones too many, summed.
 
     ``group``: int[D]; ``zone``: int[H]. ``alone``: whether a host in no zone is a zone of its own; otherwise nobody
-    counts there.
+    counts there. ``eased``: whether a plan may go beyond it on the way where no order of its moves avoids that.
     """
 
     group: IntArray
     zone: IntArray
     most: int
     alone: bool = True
+    eased: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

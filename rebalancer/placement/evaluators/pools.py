@@ -12,8 +12,10 @@ __all__ = ["PoolEvaluator"]
 
 class PoolEvaluator(Evaluator):
     def __init__(self, primitive: Pool, start: IntArray) -> None:
-        self.demand, self.zone, self.scale = primitive.demand, primitive.zone, primitive.scale
-        number = len(primitive.most)
+        self.demand, self.scale = primitive.demand, primitive.scale
+        # Hosts that are not looked at are in one more zone, without bounds.
+        number = len(primitive.most) + 1
+        self.zone = np.where(primitive.zone < 0, number - 1, primitive.zone)
         self.group = np.full(len(self.demand), -1, dtype=np.int64) if primitive.group is None else primitive.group
         self.presence = np.zeros(0) if primitive.presence is None else primitive.presence
         self.lone = np.zeros(number)
@@ -22,8 +24,8 @@ class PoolEvaluator(Evaluator):
         self.counts = np.zeros((len(self.presence), number), dtype=np.int64)
         for domain, host in enumerate(start):
             self._put(domain, int(self.zone[host]), 1)
-        self.most, self.least = primitive.most.astype(np.float64), primitive.least.astype(np.float64)
-        bounds = np.concatenate([self.most[np.isfinite(self.most)], self.least, self.demand, [0.0]])
+        self.most, self.least = np.append(primitive.most, np.inf), np.append(primitive.least, 0.0)
+        bounds = np.concatenate([self.most[np.isfinite(self.most)], self.least, self.demand])
         # Sums of floats in another order are not taken for a breach.
         self.slack = 1e-9 * float(np.abs(bounds).max())
         self.load = self._loads()
@@ -31,8 +33,6 @@ class PoolEvaluator(Evaluator):
 
     def _put(self, domain: int, zone: int, step: int) -> None:
         group = int(self.group[domain])
-        if zone < 0:
-            return
         if group < 0:
             self.lone[zone] += step * self.demand[domain]
             return
@@ -67,11 +67,9 @@ class PoolEvaluator(Evaluator):
         here = int(self.zone[source])
         arriving, leaving = self._after(domain)
         now = self._cost(self.load, least, most)
-        change = np.where(self.zone >= 0, (self._cost(arriving, least, most) - now)[self.zone], 0.0)
-        if here >= 0:
-            change += self._cost(leaving, least, most)[here] - now[here]
-            change[self.zone == here] = 0.0
-        change[source] = 0.0
+        change = (self._cost(arriving, least, most) - now)[self.zone]
+        change += self._cost(leaving, least, most)[here] - now[here]
+        change[self.zone == here] = 0.0
         return np.asarray(change / self.scale, dtype=np.float64)
 
     def cost(self) -> float:

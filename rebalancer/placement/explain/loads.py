@@ -42,7 +42,7 @@ def overloaded(capacity: Capacity, problem: Problem, placement: IntArray, name: 
 def pooled(pool: Pool, hosts: tuple[str, ...], placement: IntArray) -> Iterator[tuple[float, str]]:
     follow = PoolEvaluator(pool, placement)
     for zone, (load, least, most) in enumerate(
-        zip(follow.load.tolist(), pool.least.tolist(), pool.most.tolist(), strict=True)
+        zip(follow.load[:-1].tolist(), pool.least.tolist(), pool.most.tolist(), strict=True)
     ):
         there = f"{hosts_of(zone, pool.zone, hosts)}: {amount_of(pool.resource, load)}"
         if load > most + follow.slack:

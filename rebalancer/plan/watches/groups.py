@@ -22,7 +22,7 @@ class SpanWatch(Watch):
     def __init__(self, rule: GroupSpan, start: IntArray) -> None:
         zone, number = counted_zones(rule.zone, alone=rule.alone)
         super().__init__(rule.group, zone, start)
-        self._most = rule.most
+        self._most, self._eased = rule.most, rule.eased
         # Where nobody counts, if there is such a zone.
         self._nowhere = frozenset(zone[zone >= number].tolist())
 
@@ -37,7 +37,7 @@ class SpanWatch(Watch):
         return self._most
 
     def eased_for(self, element: int) -> Sequence[int]:
-        return (element,)
+        return (element,) if self._eased else ()
 
 
 def _match(domain: int, moving: Mapping[int, Zones], closed: Set[int], taken: dict[int, int], seen: set[int]) -> bool:

@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import model_validator
 
-from rebalancer.cluster.units import parse_quantity, parse_share
 from rebalancer.documents import Name
 from rebalancer.placement.primitives import Capacity, FloatArray
 from rebalancer.placement.problem import Term
+from rebalancer.policy.amounts import Amount, Target, TargetField, per_amount
 from rebalancer.policy.clause import Finding, Goal, Weight, host_mask, hosts_findings, resource_findings
 from rebalancer.policy.expressions import HostSelector
 from rebalancer.policy.loads import LoadField, load_findings, load_title
 from rebalancer.policy.view import View
 
-__all__ = ["Amount", "Headroom", "Target", "per_amount"]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A share of a host's capacity, or an amount in base units."""
-
-    share: float | None = None
-    amount: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.amount!r}" if self.share is None else f"{self.share * 100:.12g}%"
-
-
-def _target(value: object, info: ValidationInfo) -> Target:
-    if isinstance(value, Target):
-        return value
-    if isinstance(value, str) and "%" in value:
-        return Target(share=parse_share(value))
-    try:
-        return Target(amount=parse_quantity(str(info.data.get("resource", "")), value))
-    except ValueError as error:
-        raise ValueError(f"{error}; or a share such as 80%") from error
-
-
-def per_amount(key: str) -> PlainValidator:
-    """Reads an amount of the resource that stands under another key of the model."""
-
-    def read(value: object, info: ValidationInfo) -> float:
-        amount = parse_quantity(str(info.data.get(key, "")), value)
-        if amount <= 0:
-            raise ValueError("must be more than 0")
-        return amount
-
-    return PlainValidator(read)
-
-
-Amount = WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0, "examples": ["1 GiB", 1]})
+__all__ = ["Headroom"]
 
 
 class Headroom(Goal):
@@ -68,12 +30,7 @@ class Headroom(Goal):
 
     resource: Name
     """``cpu``, ``memory``, or any other resource that hosts report."""
-    target: Annotated[
-        Target,
-        PlainValidator(_target),
-        PlainSerializer(str, return_type=str),
-        WithJsonSchema({"type": ["number", "string"], "examples": ["80%", "200 GiB"]}),
-    ] = Target(share=1.0)
+    target: TargetField = Target(share=1.0)
     """Up to where a host's load costs nothing: a share of what ``capacity`` names (``80%``) or an amount
     (``200 GiB``). All of it by default."""
     capacity: Name | None = None

@@ -10,9 +10,9 @@ import numpy as np
 from rebalancer.documents import Name
 from rebalancer.placement.primitives import Ratio as RatioPrimitive
 from rebalancer.placement.problem import Term
+from rebalancer.policy.amounts import Amount, per_amount
 from rebalancer.policy.clause import Finding, Goal, Weight, host_mask, hosts_findings, resource_findings
 from rebalancer.policy.expressions import HostSelector
-from rebalancer.policy.goals.headroom import Amount, per_amount
 from rebalancer.policy.loads import LoadField, load_findings
 from rebalancer.policy.view import View
 

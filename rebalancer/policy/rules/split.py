@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rebalancer.cluster.text import shown
-from rebalancer.documents import Name
+from rebalancer.documents import Name, PositiveField
 from rebalancer.placement.primitives import GroupsApart, IntArray
 from rebalancer.placement.problem import Term
 from rebalancer.policy.clause import (
@@ -29,7 +29,7 @@ __all__ = ["Split"]
 
 
 class Split(Rule):
-    """For every zone: the domains in it are of one group at most, not counting those of no group.
+    """For every zone: the domains in it are of ``most`` groups at most, not counting those of no group.
 
     A zone is a host, or all hosts with the same value of a label (``across: rack``). Of every zone the groups too many
     count. A domain that moves counts on both ends. Give ``groups`` or ``group``.
@@ -46,6 +46,9 @@ class Split(Rule):
     across: Name = "host"
     """``host``, or the label of hosts whose values are the zones. A host without the label is a zone of its own."""
 
+    most: PositiveField = 1
+    """How many of the groups may meet in a zone."""
+
     @model_validator(mode="after")
     def _says_groups(self) -> Self:
         if (self.groups is None) == (self.group is None):
@@ -61,7 +64,7 @@ class Split(Rule):
 
     def terms(self, view: View) -> Iterable[Term]:
         group = self._chosen(view) if self.groups is not None else groups_of(self.group, self.select, view)
-        yield self.term(GroupsApart(group=group, zone=view.zones(self.across)))
+        yield self.term(GroupsApart(group=group, zone=view.zones(self.across), most=self.most))
 
     def _chosen(self, view: View) -> IntArray:
         """int[D]: the first of ``groups`` that selects a domain."""

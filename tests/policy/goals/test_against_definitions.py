@@ -10,15 +10,17 @@ import pytest
 
 from rebalancer.cluster import Cluster, Domain, Host, HostState
 from rebalancer.policy import View
+from rebalancer.policy.amounts import Target
 from rebalancer.policy.expressions import DomainKey, DomainNumber, HostSelector, PairCondition, PairNumber
 from rebalancer.policy.goals.balance import Balance, Form
 from rebalancer.policy.goals.custom import Custom
-from rebalancer.policy.goals.headroom import Headroom, Target
+from rebalancer.policy.goals.headroom import Headroom
 from rebalancer.policy.goals.move_cost import MoveCost, PerDistance, PerGroup
 from rebalancer.policy.goals.pack import Pack
 from rebalancer.policy.goals.ratio import Ratio
+from rebalancer.policy.goals.traffic import Traffic
 from rebalancer.policy.rules.custom import CustomRule
-from tests.policy.harness import Placed, compare, random_cluster, some_domains
+from tests.policy.harness import Placed, compare, random_cluster, some_domains, some_zones
 from tests.policy.worlds import GIB
 
 RESOURCES = ("cpu", "memory", "slots")
@@ -177,6 +179,40 @@ def ratio(goal: Ratio, placed: Placed) -> float:
 
 def test_ratio_costs_what_it_says() -> None:
     compare(draw_ratio, ratio, clusters=clusters)
+
+
+def draw_traffic(random: Random, view: View) -> Traffic:
+    return Traffic(
+        select=some_domains(random),
+        to=some_domains(random),
+        group=random.choice([None, DomainKey("labels.app")]),
+        rate=random.choice([1.0, 2.5, DomainNumber("double(labels.spread) * 2.0")]),
+        across=some_zones(random),
+        by_distance=random.random() < 0.4,
+        weight=random.choice([1.0, 7.0]),
+    )
+
+
+def traffic(goal: Traffic, placed: Placed) -> float:
+    total = 0.0
+    for a in placed.selected(goal.select):
+        for b in placed.selected(goal.to):
+            keys = ["" if goal.group is None else goal.group.key(item) for item in (a, b)]
+            if a is b or keys[0] is None or keys[0] != keys[1]:
+                continue
+            rate = goal.rate if isinstance(goal.rate, float) else 2.0 * float(a.labels.get("spread", "0"))
+            here, there = placed.host(a), placed.host(b)
+            if goal.by_distance:
+                total += rate * (0.0 if here is there else here.distance.get(there.name, 0.0))
+            else:
+                total += rate * (
+                    placed.zone(here, goal.across, alone=True) != placed.zone(there, goal.across, alone=True)
+                )
+    return goal.weight * total
+
+
+def test_traffic_costs_what_it_says() -> None:
+    compare(draw_traffic, traffic, clusters=clusters)
 
 
 def draw_pack(random: Random, view: View) -> Pack:

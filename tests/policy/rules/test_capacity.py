@@ -3,15 +3,19 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from rebalancer.cluster import Domain, Host, HostState
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
 from rebalancer.policy import Caution, View
-from rebalancer.policy.expressions import DomainSelector, HostSelector
-from rebalancer.policy.rules.capacity import Capacity, Moving
-from tests.policy.harness import Placed, compare, counts, some_domains, with_loads
+from rebalancer.policy.amounts import Target
+from rebalancer.policy.expressions import DomainKey, DomainNumber, DomainSelector, HostSelector
+from rebalancer.policy.rules.capacity import Capacity, Moving, Presence
+from tests.policy.harness import Placed, compare, counts, some_domains, some_zones, with_loads
 from tests.policy.worlds import GIB, agrees, cluster, domain, host, views
 
 
@@ -37,6 +41,80 @@ def test_the_uses_of_a_hosts_domains_stay_within_its_limit(
         return float(sum(max(loads[name] - limit, 0) for name, limit in limits.items()) / scale)
 
     agrees(rule.terms(view), view, excess)
+
+
+def draw_of_zones(random: Random, view: View) -> Capacity:
+    limit = random.choice([None, None, 3.0, 8.0])
+    return Capacity(
+        resource=random.choice(["cpu", "slots"]),
+        reserve=0.0 if limit else random.choice([0.0, 1.0]),
+        most=1.0 if limit else random.choice([0.5, 1.0]),
+        limit=limit,
+        least=random.choice([None, Target(share=0.3), Target(amount=2.0)]),
+        presence=random.choice([None, Presence(group=DomainKey("labels.app"), amount=random.choice(AMOUNTS))]),
+        select=some_domains(random),
+        hosts=HostSelector(random.choice(["true", "labels.rack == 'r1'"])),
+        across=some_zones(random),
+        per=random.choice([1.0, 4.0]),
+        load=random.choice([None, "p95"]),
+    )
+
+
+AMOUNTS = [0.0, 2.0, DomainNumber("double(labels.spread) * 2.0")]
+
+
+def of_zones(rule: Capacity, placed: Placed) -> float:
+    zones: dict[object, list[Host]] = {}
+    for item in placed.chosen_hosts(rule.hosts):
+        zones.setdefault(placed.zone(item, rule.across, alone=False), []).append(item)
+    zones.pop(None, None)
+    wrong = 0.0
+    for hosts in zones.values():
+        guests = [item for item in placed.selected(rule.select) if placed.host(item) in hosts]
+        load = weight_of(rule, guests, placed)
+        known = [item.capacity.get(rule.resource) for item in hosts]
+        if rule.limit is not None:
+            wrong += max(load - rule.limit, 0.0)
+        elif None not in known:
+            limit = sum(max((has or 0.0) - rule.reserve, 0.0) * rule.most for has in known)
+            wrong += max(load - limit, 0.0)
+        open_hosts = [item for item in hosts if item.state is HostState.UP]
+        if rule.least is not None and open_hosts:
+            capacity = sum(item.capacity.get(rule.resource, 0.0) for item in open_hosts)
+            wanted = rule.least.amount if rule.least.share is None else rule.least.share * capacity
+            wrong += max((wanted or 0.0) - load, 0.0)
+    return wrong / (rule.per or 1.0)
+
+
+def weight_of(rule: Capacity, guests: list[Domain], placed: Placed) -> float:
+    if rule.presence is None:
+        return sum(counts(item, rule.resource, rule.load) for item in guests)
+    load = sum(counts(item, rule.resource, rule.load) for item in guests if rule.presence.group.key(item) is None)
+    for group in placed.groups(rule.presence.group, rule.select).values():
+        present = [item for item in group if item in guests]
+        amounts = [
+            rule.presence.amount if isinstance(rule.presence.amount, float) else 2.0 * int(item.labels.get("spread", 0))
+            for item in group
+        ]
+        if present:
+            load += max(sum(counts(item, rule.resource, rule.load) for item in present), *amounts)
+    return load
+
+
+def test_several_hosts_together_cost_what_it_says() -> None:
+    compare(draw_of_zones, of_zones, clusters=with_loads)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"limit": 5, "most": "50%"}, "the limit is all that counts"),
+        ({"across": "rack", "moving": Moving.BOTH}, "about single hosts"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Capacity.model_validate({"resource": "cpu", **given})
 
 
 def draw(random: Random, view: View) -> Capacity:
@@ -87,7 +165,7 @@ def test_whole_numbers_cost_exactly_what_they_say() -> None:
 def test_only_the_selected_hosts_are_limited() -> None:
     view = View(cluster([host("h1"), host("h2")], [domain("a", "h1")]))
     rule = Capacity(resource="memory", reserve=4 * GIB, hosts=HostSelector("name == 'h1'"))
-    assert rule.limit(view).tolist() == [60 * GIB, np.inf]
+    assert rule.limits(view).tolist() == [60 * GIB, np.inf]
 
 
 def test_a_soft_rule_is_weighed_in_tier_one() -> None:

@@ -45,7 +45,7 @@ def test_isolate_costs_what_it_says() -> None:
 def draw_split(random: Random, view: View) -> Split:
     group = some_key(random)
     if group is not None:
-        return Split(group=group, select=some_domains(random), across=some_zones(random))
+        return Split(group=group, select=some_domains(random), across=some_zones(random), most=random.choice([1, 1, 2]))
     groups = tuple(some_domains(random) for _ in range(random.randint(2, 3)))
     return Split(groups=groups, select=some_domains(random), across=some_zones(random))
 
@@ -59,7 +59,7 @@ def split(rule: Split, placed: Placed) -> float:
             kind = next((index for index, each in enumerate(rule.groups or ()) if each.matches(item)), None)
         if kind is not None and rule.select.matches(item):
             meeting.setdefault(placed.zone(placed.host(item), rule.across, alone=True), set()).add(kind)
-    return sum(len(kinds) - 1 for kinds in meeting.values())
+    return sum(max(len(kinds) - rule.most, 0) for kinds in meeting.values())
 
 
 def test_split_costs_what_it_says() -> None:
