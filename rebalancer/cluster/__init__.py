@@ -6,6 +6,7 @@ In: nothing. Out: :class:`Cluster`, which ``policy``, ``placement`` and ``plan``
 from rebalancer.cluster.capabilities import Capabilities
 from rebalancer.cluster.model import Cluster, Domain, DomainState, Host, HostState, Link, MigrationTraits
 from rebalancer.cluster.network import DirectedLink, Network
+from rebalancer.cluster.writes import Writes
 
 __all__ = [
     "Capabilities",
@@ -18,4 +19,5 @@ __all__ = [
     "Link",
     "MigrationTraits",
     "Network",
+    "Writes",
 ]

@@ -12,7 +12,17 @@ from pydantic import AfterValidator, Field
 from rebalancer.cluster.model import DomainState, HostState, Link
 from rebalancer.cluster.statistics import parse_statistic
 from rebalancer.cluster.text import shown
-from rebalancer.documents import AmountsField, BytesField, Document, Model, Name, RateField, ShareField
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.documents import (
+    AmountsField,
+    BytesField,
+    Document,
+    DurationField,
+    Model,
+    Name,
+    RateField,
+    ShareField,
+)
 from rebalancer.errors import Problem
 
 __all__ = [
@@ -94,12 +104,29 @@ class HostEntry(Model):
     """Other host → how far it is to move a domain there; 0 where nothing is said."""
 
 
+def _longer_than_nothing(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+class WritesEntry(Model):
+    """How a domain writes to its memory."""
+
+    hot: BytesField = Bytes(0)
+    period: Annotated[DurationField, AfterValidator(_longer_than_nothing)] = Seconds(1.0)
+    cold: RateField = BytesPerSecond(0.0)
+
+
 class TraitsEntry(Model):
     """What decides whether and how fast a domain migrates."""
 
     memory: BytesField | None = None
     """What has to be sent at least; left out: what the domain uses."""
     dirty_rate: RateField | None = None
+    writes: WritesEntry | None = None
+    disk: BytesField = Bytes(0)
+    disk_writes: RateField = BytesPerSecond(0.0)
     allowed: bool = True
     reason: str | None = None
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from rebalancer.cluster.capabilities import Capabilities
 from rebalancer.cluster.statistics import find_statistic
 from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.cluster.writes import Writes
 
 __all__ = ["Cluster", "Domain", "DomainState", "Host", "HostState", "Link", "MigrationTraits"]
 
@@ -74,9 +75,20 @@ class MigrationTraits:
     """Bytes that a migration has to send at least once: the memory in use, not the memory allowed."""
     dirty_rate: BytesPerSecond | None = None
     """Distinct bytes of memory written each second; None where it was not measured."""
+    writes: Writes | None = None
+    """How it writes, where that was measured closer than by one rate."""
+    disk: Bytes = Bytes(0)
+    """Bytes of disks that have to be copied with it; 0 where both ends share its storage."""
+    disk_writes: BytesPerSecond = BytesPerSecond(0.0)
+    """Bytes written to those each second."""
     allowed: bool = True
     reason: str | None = None
     """Why the domain cannot be migrated at all, e.g. a passed-through device."""
+
+    @property
+    def writing(self) -> Writes:
+        """How it writes, as far as is known: at one rate, never the same twice, unless more was measured."""
+        return Writes(cold=self.dirty_rate or BytesPerSecond(0.0)) if self.writes is None else self.writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from rebalancer.cluster.entries import (
 from rebalancer.cluster.model import Cluster, Domain, Host, Link, MigrationTraits
 from rebalancer.cluster.text import shown
 from rebalancer.cluster.units import Bytes
+from rebalancer.cluster.writes import Writes
 from rebalancer.documents import API_VERSION, Document, FileModel, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Position, Problem
 
@@ -136,7 +137,13 @@ def _domain(entry: DomainEntry) -> Domain:
         labels=entry.labels,
         needs=entry.needs,
         migration=MigrationTraits(
-            memory=memory, dirty_rate=traits.dirty_rate, allowed=traits.allowed, reason=traits.reason
+            memory=memory,
+            dirty_rate=traits.dirty_rate,
+            writes=None if traits.writes is None else Writes(**traits.writes.model_dump()),
+            disk=traits.disk,
+            disk_writes=traits.disk_writes,
+            allowed=traits.allowed,
+            reason=traits.reason,
         ),
         persistent=entry.persistent,
         loads=entry.loads,
@@ -200,14 +207,7 @@ def _host_as_written(host: Host) -> dict[str, object]:
 
 
 def _domain_as_written(domain: Domain) -> dict[str, object]:
-    traits = domain.migration
-    migration: dict[str, object] = {"memory": traits.memory}
-    if traits.dirty_rate is not None:
-        migration["dirty_rate"] = _number(traits.dirty_rate)
-    if not traits.allowed:
-        migration["allowed"] = False
-    if traits.reason is not None:
-        migration["reason"] = traits.reason
+    migration = _traits_as_written(domain.migration)
     entry = _without_defaults(
         {
             "name": domain.name,
@@ -222,6 +222,21 @@ def _domain_as_written(domain: Domain) -> dict[str, object]:
         }
     )
     return entry if domain.persistent else {**entry, "persistent": False}
+
+
+def _traits_as_written(traits: MigrationTraits) -> dict[str, object]:
+    written: dict[str, object] = {"memory": traits.memory}
+    if traits.dirty_rate is not None:
+        written["dirty_rate"] = _number(traits.dirty_rate)
+    if traits.writes is not None:
+        written["writes"] = {key: _number(value) for key, value in asdict(traits.writes).items()}
+    if traits.disk:
+        written |= {"disk": traits.disk, "disk_writes": _number(traits.disk_writes)}
+    if not traits.allowed:
+        written["allowed"] = False
+    if traits.reason is not None:
+        written["reason"] = traits.reason
+    return written
 
 
 def _link_as_written(link: Link) -> dict[str, object]:

@@ -1,16 +1,19 @@
-"""How long a live migration takes: iterative pre-copy at a fixed rate against a constant dirty rate.
+"""What a migration takes: seconds, bytes and downtime. Live (pre-copy), offline, post-copy, throttled, with disks.
 
-Round 0 sends all memory; each later round sends what was dirtied meanwhile, until what is left can be sent within the
-allowed downtime (QEMU's rule, ``migration_iteration_run``; the geometric series is Liu et al., HPDC'11, section 3).
+Setup, transfer and finish are apart, as only the transfer uses the links. What a domain writes is in its traits; what
+hosts take for setup and finish is learnt (:mod:`~rebalancer.plan.experience`) or assumed here.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from rebalancer.cluster import MigrationTraits
+from rebalancer.cluster import MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.plan.precopy import Copy, precopy
+from rebalancer.policy.model import Rung
 
 __all__ = ["ASSUMED_STREAM_RATE", "FINISH_TIME", "SETUP_TIME", "Forecast", "forecast", "switchover_burst"]
 
@@ -24,30 +27,43 @@ ASSUMED_STREAM_RATE = BytesPerSecond(2.0**30)
 """What one migration can send where no link limits it."""
 
 _SWITCHOVER_TIME = Seconds(0.02)
-_MOST_ROUNDS = 1000
+_THROTTLES = (0.0, 0.0, *(0.2 + 0.1 * step for step in range(8)), 0.99)
+"""Auto-converge: after two rounds in which too much was written 20 % of the guest's time, then 10 % more each time
+(QEMU's ``migration_trigger_throttle``), to 99 % at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """``transfer``: seconds of sending, without setup and finish. ``bytes``: all that is sent, re-sent pages too."""
+    """``transfer``: seconds of sending, without setup and finish. ``bytes``: all that is sent, re-sent pages too.
+    ``rung``: what of the policy's ladder it needs to end; None: nothing."""
 
     transfer: Seconds
     downtime: Seconds
     bytes: Bytes
     converges: bool
+    rung: Rung | None = None
 
     @property
     def duration(self) -> Seconds:
         return Seconds(SETUP_TIME + self.transfer + FINISH_TIME)
 
 
-def forecast(traits: MigrationTraits, rate: BytesPerSecond, max_downtime: Seconds, *, live: bool = True) -> Forecast:
+def forecast(
+    traits: MigrationTraits,
+    rate: BytesPerSecond,
+    max_downtime: Seconds,
+    *,
+    live: bool = True,
+    ladder: Sequence[Rung] = (),
+) -> Forecast:
     """What migrating a domain takes at ``rate``.
 
-    A domain that dirties memory as fast as it is sent never converges: what one pass over its memory takes is
-    returned, with ``converges`` false. An unmeasured dirty rate counts as 0.
+    A domain that does not converge takes the first rung of the ladder that ends it. Without one, what one pass over
+    its memory takes is returned, with ``converges`` false. What was not measured counts as 0.
     """
-    memory, dirty = float(traits.memory), float(traits.dirty_rate or 0.0)
+    memory, writes = float(traits.memory), traits.writing
+    if traits.disk:
+        return _with_disks(traits, rate, max_downtime, live=live, ladder=ladder)
     if not live:
         time = memory / rate
         return Forecast(
@@ -56,26 +72,81 @@ def forecast(traits: MigrationTraits, rate: BytesPerSecond, max_downtime: Second
             bytes=Bytes(round(memory)),
             converges=True,
         )
-    ratio, stop_at = dirty / rate, rate * max_downtime
-    if ratio >= 1 and memory > stop_at:
-        return Forecast(
-            transfer=Seconds(memory / rate), downtime=max_downtime, bytes=Bytes(round(memory)), converges=False
-        )
-    left, sent, rounds = memory, 0.0, 0
-    while left > stop_at and rounds < _MOST_ROUNDS:
-        sent += left
-        left = min(left * ratio, memory)
-        rounds += 1
-    sent += left
+    found = precopy(memory, writes, rate, max_downtime)
+    if found.converges:
+        return _live(found, rate)
+    for rung in ladder:
+        match rung:
+            case Rung.AUTO_CONVERGE:
+                return replace(_live(_throttled(memory, writes, rate, max_downtime), rate), rung=rung)
+            case Rung.POST_COPY:
+                return _post_copy(memory, found.left, rate)
+            case Rung.PAUSE:
+                return replace(_live(found, rate), converges=True, rung=rung)
+            case _:
+                pass
+    return Forecast(transfer=Seconds(memory / rate), downtime=max_downtime, bytes=Bytes(round(memory)), converges=False)
+
+
+def _live(copy: Copy, rate: float) -> Forecast:
+    sent = copy.sent + copy.left
     return Forecast(
         transfer=Seconds(sent / rate),
-        downtime=Seconds(left / rate + _SWITCHOVER_TIME),
+        downtime=Seconds(copy.left / rate + _SWITCHOVER_TIME),
         bytes=Bytes(math.ceil(sent)),
-        converges=rounds < _MOST_ROUNDS,
+        converges=copy.converges,
+    )
+
+
+def _post_copy(memory: float, left: float, rate: float) -> Forecast:
+    """One pass while it runs at its source, then it goes on at its destination and what it wrote follows."""
+    return Forecast(
+        transfer=Seconds((memory + left) / rate),
+        downtime=_SWITCHOVER_TIME,
+        bytes=Bytes(math.ceil(memory + left)),
+        converges=True,
+        rung=Rung.POST_COPY,
+    )
+
+
+def _throttled(memory: float, writes: Writes, rate: float, max_downtime: float) -> Copy:
+    """The guest gets less and less of its time until it converges."""
+    left, sent, rounds, stop_at = memory, 0.0, 0, rate * max_downtime
+    for throttle in _THROTTLES:
+        sent += left
+        left = min(writes.within(left / rate * (1 - throttle)), memory)
+        rounds += 1
+        if left <= stop_at:
+            return Copy(sent=sent, left=left, rounds=rounds, converges=True)
+    slow = replace(writes, period=Seconds(writes.period * 100), cold=BytesPerSecond(writes.cold / 100))
+    rest = precopy(left, slow, rate, max_downtime)
+    return replace(rest, sent=sent + rest.sent, rounds=rounds + rest.rounds)
+
+
+def _with_disks(
+    traits: MigrationTraits, rate: float, max_downtime: Seconds, *, live: bool, ladder: Sequence[Rung]
+) -> Forecast:
+    """Disks are mirrored first, and what is written to them goes over at once until the end; then memory gets what the
+    mirror leaves of the rate. Never ends where the disks are written as fast as they are sent."""
+    left_over = rate - traits.disk_writes
+    memory = replace(traits, disk=Bytes(0))
+    if left_over <= 0:
+        found = forecast(memory, BytesPerSecond(rate), max_downtime, live=live)
+        return replace(found, converges=False)
+    mirror = 0.0 if not live else float(traits.disk_writes)
+    copied = traits.disk / (rate - mirror)
+    found = forecast(memory, BytesPerSecond(rate - mirror), max_downtime, live=live, ladder=ladder)
+    time = copied + found.transfer
+    downtime = found.downtime if live else Seconds(found.downtime + copied)
+    return replace(
+        found,
+        transfer=Seconds(time),
+        downtime=downtime,
+        bytes=Bytes(math.ceil(found.bytes + traits.disk + mirror * time)),
     )
 
 
 def switchover_burst(traits: MigrationTraits) -> Bytes:
     """What may be sent unthrottled when the domain is stopped, beyond what its rate sends within the allowed downtime:
     what it dirties between the last look at its memory and its stop (taken as one second)."""
-    return Bytes(round(min(float(traits.dirty_rate or 0.0), float(traits.memory))))
+    return Bytes(round(min(traits.writing.within(1.0), float(traits.memory))))
