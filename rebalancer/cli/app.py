@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from rebalancer import __version__
-from rebalancer.cli import apply, check, demo, drivers, evacuate, hosts, import_, plan, policy, resume, runs, snapshot
+from rebalancer.cli import (
+    apply,
+    cancel,
+    check,
+    demo,
+    drivers,
+    evacuate,
+    hosts,
+    import_,
+    plan,
+    policy,
+    resume,
+    rollback,
+    runs,
+    snapshot,
+)
 from rebalancer.cli.status import ExitStatus
 
 __all__ = ["app", "with_optional_values"]
@@ -31,6 +46,8 @@ _COMMANDS = (
     ("apply", apply.apply, "Carry out a plan, from a file or made now."),
     ("evacuate", evacuate.evacuate, "Empty hosts, keeping the rest well placed."),
     ("resume", resume.resume, "Go on with a run that was interrupted or is incomplete."),
+    ("cancel", cancel.cancel, "Stop a run of another process."),
+    ("rollback", rollback.rollback, "Bring back what a run has moved."),
     ("hosts", hosts.hosts, "The hosts, and what each can do."),
     ("snapshot", snapshot.snapshot, "Save what the hosts say now."),
     ("import", import_.import_, "Ganeti's or ProxLB's state and settings as ours."),

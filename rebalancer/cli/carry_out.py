@@ -32,7 +32,8 @@ class RunOptions:
     output: Format
     planned_as: Callable[[Cluster], Cluster] = lambda cluster: cluster
     command: str = "apply"
-    """For the journal."""
+    undoes: int | None = None
+    """For the journal, as is ``command``: the run that this one is the way back from."""
 
 
 def show(plan: Plan, policy: str, options: RunOptions, *, known: bool = False) -> None:
@@ -92,14 +93,15 @@ def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
             observer=observer,
             stop=stop,
             command=options.command,
+            undoes=options.undoes,
         )
 
     with Journal(journal_location(options.journal)) as journal:
         return _watched(live, plan, options.output, start)
 
 
-def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: Format) -> ExitStatus:
-    """Goes on with a run of the journal; ``plan``: its own."""
+def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: Format, *, stop: int = 0) -> ExitStatus:
+    """Goes on with a run of the journal; ``plan``: its own; ``stop``: as if asked to so often."""
     from rebalancer.execution import resume
 
     def start(observer: Observer, stop: StopSignal) -> RunResult:
@@ -114,17 +116,22 @@ def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: 
             stop=stop,
         )
 
-    return _watched(live, plan, output, start)
+    return _watched(live, plan, output, start, stop)
 
 
 def _watched(
-    live: LiveCluster, plan: Plan, output: Format, start: Callable[[Observer, StopSignal], RunResult]
+    live: LiveCluster,
+    plan: Plan,
+    output: Format,
+    start: Callable[[Observer, StopSignal], RunResult],
+    asked_to_stop: int = 0,
 ) -> ExitStatus:
     """Shows how it goes on, reads all hosts again at the end, and says how it ended."""
     from rebalancer.execution import stop_on_signals
     from rebalancer.report import make_console, print_run, progress, run_json
 
     with stop_on_signals() as stop, progress(make_console(stderr=True), stop) as observer:
+        stop.raise_to(asked_to_stop)
         result = start(observer, stop)
     try:
         found = contradictions(result, live.read_again())

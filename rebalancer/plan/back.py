@@ -1,0 +1,124 @@
+"""The way back from a run: a plan like any other, which brings domains to where they were, under the names they had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rebalancer.cluster import Cluster, Domain
+from rebalancer.cluster.snapshot import fingerprint
+from rebalancer.errors import RebalancerError
+from rebalancer.plan.make import make_plan
+from rebalancer.plan.model import Guards, Plan, Step
+from rebalancer.policy import parse_policy
+from rebalancer.policy.model import MigrationSettings, Policy
+
+__all__ = ["Home", "plan_back"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where a domain was, and what it was called there."""
+
+    host: str
+    name: str
+
+
+def plan_back(cluster: Cluster, homes: Mapping[str, Home], run: Plan, *, created_at: str = "") -> Plan:
+    """The plan that brings the domains (by UUID) home; nothing else moves, but to make room.
+
+    ``run``: the plan of the run to be undone: its caps, limits of hosts and migration settings hold on the way back,
+    too. What cannot go home is ``unplaced``, with reasons.
+    """
+    # Planned as if they had their old names already, so that each arrives under it where it is free.
+    as_before = replace(cluster, domains=tuple(_named(domain, homes, cluster) for domain in cluster.domains))
+    plan = make_plan(as_before, _policy(cluster, homes, run), created_at=created_at)
+    return replace(
+        plan,
+        snapshot=cluster,
+        fingerprint=fingerprint(cluster),
+        steps=_from_their_names_now(plan.steps, cluster),
+        guards=Guards(links=plan.guards.links, ends=plan.guards.ends, hosts=_limits(plan, run, cluster)),
+    )
+
+
+def _named(domain: Domain, homes: Mapping[str, Home], cluster: Cluster) -> Domain:
+    home = homes.get(domain.uuid)
+    return replace(domain, name=home.name) if home is not None and _may_rename(domain, cluster) else domain
+
+
+def _may_rename(domain: Domain, cluster: Cluster) -> bool:
+    return domain.state.active and cluster.host_by_name[domain.host].migration.rename
+
+
+def _from_their_names_now(steps: tuple[Step, ...], cluster: Cluster) -> tuple[Step, ...]:
+    """The steps, the first of each domain starting from the name that it really has."""
+    names = {domain.uuid: domain.name for domain in cluster.active_domains}
+    found: list[Step] = []
+    for step in steps:
+        now, then = names[step.uuid], step.name_after
+        found.append(replace(step, domain=now, new_name=then if then != now else None))
+        names[step.uuid] = then
+    return tuple(found)
+
+
+def _limits(plan: Plan, run: Plan, cluster: Cluster) -> Mapping[str, Mapping[str, float]]:
+    """What hosts may hold: no more than either plan allows."""
+    known = {host.name for host in cluster.hosts}
+    limits = {resource: dict(of_hosts) for resource, of_hosts in plan.guards.hosts.items()}
+    for resource, of_hosts in run.guards.hosts.items():
+        merged = limits.setdefault(resource, {})
+        for host, limit in of_hosts.items():
+            if host in known:
+                merged[host] = min(limit, merged.get(host, limit))
+    return limits
+
+
+def _policy(cluster: Cluster, homes: Mapping[str, Home], run: Plan) -> Policy:
+    """Everything as it is, except that these domains belong home."""
+    hosts = sorted({home.host for home in homes.values()})
+    at_home = {host: sorted(uuid for uuid, home in homes.items() if home.host == host) for host in hosts}
+    settings = {step.uuid: step.settings for step in run.steps}
+    capacities = {link.name: link.capacity for link in cluster.links}
+    data = {
+        "apiVersion": "rebalancer/v1",
+        "kind": "Policy",
+        "metadata": {"name": "the way back"},
+        "rules": [
+            *({"capacity": {"resource": "memory"}} for _ in {"memory"} & set(run.guards.hosts)),
+            *({"pin": {"select": _one_of(uuids), "hosts": [host]}} for host, uuids in at_home.items()),
+            {"stay": {"select": f"!({_one_of(sorted(homes))})"}},
+        ],
+        "links": [
+            {"select": f"name == {json.dumps(name)}", "most": f"{min(cap, capacities[name]):.12g} B/s"}
+            for name, cap in run.guards.links.items()
+            if name in capacities
+        ],
+        "migration": [_migration(uuid, settings[uuid]) for uuid in sorted(homes) if uuid in settings],
+    }
+    return parse_policy(json.dumps(data), "the way back", resolve=_nothing_to_extend)
+
+
+def _nothing_to_extend(spec: str, _position: object) -> tuple[str, str]:
+    raise RebalancerError(f"the way back extends no policy ({spec})")
+
+
+def _one_of(uuids: list[str]) -> str:
+    return f"uuid in {json.dumps(uuids)}"
+
+
+def _migration(uuid: str, settings: MigrationSettings) -> Mapping[str, object]:
+    asked = {
+        "select": _one_of([uuid]),
+        "live": settings.live,
+        "concurrency": {"per_host": settings.per_host, "total": settings.total},
+        "max_downtime": settings.max_downtime,
+        "when_not_converging": [rung.value for rung in settings.when_not_converging],
+        "bandwidth": settings.bandwidth,
+        "timeout": settings.timeout,
+        "transport": settings.transport,
+        "weight": settings.weight,
+        "retry": {"times": settings.retries, "after": settings.retry_after},
+    }
+    return {key: value for key, value in asked.items() if value is not None}

@@ -1,0 +1,185 @@
+"""``rebalance runs``, ``resume``, ``cancel`` and ``rollback``, on simulated hosts that are changed by them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rebalancer.cluster.snapshot import parse_snapshot
+from rebalancer.execution import Journal
+from tests.cli.commands import copy_example
+from tests.cli.test_apply import POLICY, start
+
+
+def where(folder: Path) -> dict[str, tuple[str, str]]:
+    """Host and name by UUID of every domain, as the simulated world has it now."""
+    cluster = parse_snapshot((folder / "world.yaml").read_text("utf-8"), "world.yaml")
+    return {domain.uuid: (domain.host, domain.name) for domain in cluster.domains}
+
+
+# Looking
+
+
+def test_no_runs_yet(cli, example):
+    assert cli("runs").out == "No runs yet.\n"
+    assert json.loads(cli("runs", "--format", "json").out) == []
+    assert not list(example.parent.glob("state/**/*.sqlite")), "to look is not to make one"
+
+
+def test_runs_are_listed_and_shown(cli, example):
+    cli("apply", *POLICY, "--yes")
+    listed = cli("runs")
+    assert "complete  5 of 5  apply" in listed.out
+    (data,) = json.loads(cli("runs", "--format", "json").out)
+    assert (data["id"], data["state"], data["done"]) == (1, "complete", 5)
+    shown = cli("runs", "show", "1")
+    assert shown.status == 0
+    assert "Run 1: complete, 5 of 5 steps done" in shown.out
+    assert "intent s1 h1" in shown.out
+    record = json.loads(cli("runs", "show", "1", "--format", "json").out)
+    assert record["plan"]["kind"] == "Plan"
+    assert {step["state"] for step in record["steps"]} == {"done"}
+    ended = [event for event in record["events"] if event["kind"] == "outcome"]
+    assert len(ended) == 5
+    assert all(event["host"] and event["detail"]["bytes"] and event["detail"]["downtime"] for event in ended)
+
+
+def test_a_run_that_is_not_there_is_said(cli, example):
+    assert "there is no journal" in cli("runs", "show", "3").err
+    cli("apply", *POLICY, "--yes")
+    ended = cli("runs", "show", "3")
+    assert (ended.status, ended.out) == (1, "")
+    assert "there is no run 3" in ended.err
+
+
+def test_a_journal_of_another_kind_of_database_is_refused(cli, example):
+    ended = cli("runs", "--journal", "mysql://root:secret@db/x")
+    assert ended.status == 1
+    assert "postgresql+psycopg://USER@HOST/DATABASE" in ended.err
+    assert "secret" not in ended.err
+
+
+def test_the_journal_is_named_by_the_environment(cli, example, monkeypatch):
+    monkeypatch.setenv("REBALANCE_JOURNAL", "elsewhere.sqlite")
+    cli("apply", *POLICY, "--yes")
+    assert (example / "elsewhere.sqlite").exists()
+    assert "5 of 5" in cli("runs").out
+
+
+# Going on
+
+
+def test_nothing_to_resume(cli, example):
+    assert cli("resume").err == "nothing to resume: every run is complete\n"
+    cli("apply", *POLICY, "--yes")
+    assert cli("resume").status == 0
+    again = cli("resume", "1")
+    assert again.status == 0
+    assert "Run 1: 5 done" in again.out
+
+
+def test_a_killed_run_is_resumed(tmp_path, monkeypatch, cli):
+    folder = copy_example(tmp_path / "example", speed=200)
+    before = where(folder)
+    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "✔" not in seen:
+            seen += running.stderr.readline()
+        running.kill()
+        running.communicate(timeout=60)
+    monkeypatch.chdir(folder)
+    there = ("-i", "inventory.yaml", "--journal", "journal.sqlite")
+    assert "interrupted" in cli("runs", *there[2:]).out
+    shown = cli("runs", "show", "1", *there[2:])
+    assert "To go on with it: rebalance resume 1" in shown.out
+    told = cli("cancel", *there[2:])
+    assert told.status == 4
+    assert "run 1 is interrupted" in told.err
+    ended = cli("resume", *there)
+    assert ended.status == 0, ended.err
+    assert "Run 1: 5 done" in ended.out
+    assert set(where(folder)) == set(before)
+    assert cli("plan", *POLICY, *there, "--detailed-exitcode").status == 0
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_run_of_another_process_is_stopped(tmp_path, cli, monkeypatch, now):
+    folder = copy_example(tmp_path / "example", speed=100)
+    with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "started" not in seen:
+            seen += running.stderr.readline()
+        monkeypatch.chdir(folder)
+        told = cli("cancel", "--journal", "journal.sqlite", "--wait", *(["--now"] if now else []))
+        out, _ = running.communicate(timeout=60)
+    assert told.status == 4
+    assert f"is asked to stop: it {'cancels' if now else 'finishes'} what runs" in told.err
+    assert running.returncode == 4
+    assert "not started" in out
+    assert ("failed" in out) == now
+    assert cli("cancel", "--journal", "journal.sqlite").err == "run 1 has ended already: it is incomplete\n"
+
+
+def test_a_second_controller_is_told_who_has_the_hosts(tmp_path, cli, monkeypatch):
+    folder = copy_example(tmp_path / "example", speed=100)
+    with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "started" not in seen:
+            seen += running.stderr.readline()
+        monkeypatch.chdir(folder)
+        second = cli("apply", *POLICY, "-i", "inventory.yaml", "--journal", "journal.sqlite", "--yes")
+        resumed = cli("resume", "1", "-i", "inventory.yaml", "--journal", "journal.sqlite")
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    for refused in (second, resumed):
+        assert refused.status == 1
+        assert "held by run 1 of " in refused.err
+        assert f"process {running.pid}" in refused.err
+
+
+# The way back
+
+
+def test_a_run_is_rolled_back_with_its_names(cli, example):
+    before = where(example)
+    cli("apply", *POLICY, "--yes")
+    moved = where(example)
+    assert moved != before
+    ended = cli("rollback", "1", "--yes")
+    assert ended.status == 0, ended.err
+    assert where(example) == before
+    runs = json.loads(cli("runs", "--format", "json").out)
+    assert [(run["id"], run["command"], run["undoes"]) for run in runs] == [(2, "rollback 1", 1), (1, "apply", None)]
+    again = cli("rollback", "1", "--yes")
+    assert (again.status, where(example)) == (0, before)
+    assert cli("rollback", "2", "--yes").status == 0
+    assert where(example) == moved
+
+
+def test_what_somebody_has_moved_since_is_left_alone(cli, example):
+    cli("apply", *POLICY, "--yes")
+    world = example / "world.yaml"
+    data = json.loads(world.read_text("utf-8"))
+    (wanderer,) = [domain for domain in data["domains"] if domain["name"] == "web1"]
+    wanderer["host"] = "h2"
+    world.write_text(json.dumps(data), "utf-8")
+    ended = cli("rollback", "1", "--yes")
+    assert ended.status == 0
+    assert "warning: 'web1' is left alone: run left it on h3, and it is on h2 as 'web1'" in ended.err
+    assert where(example)[wanderer["uuid"]] == ("h2", "web1")
+
+
+def test_a_run_with_open_ends_is_settled_before_it_is_rolled_back(cli, example):
+    cli("apply", *POLICY, "--yes", "--journal", "j.sqlite")
+    with Journal(example / "j.sqlite") as journal, journal._database.write() as connection:
+        connection.exec_driver_sql("UPDATE steps SET state = 'intended' WHERE step = 's2'")
+    ended = cli("rollback", "1", "--yes", "--journal", "j.sqlite")
+    assert ended.status == 1
+    assert "settle it first with 'rebalance resume 1'" in ended.err
