@@ -22,6 +22,7 @@ from rebalancer.drivers import (
     ReadOptions,
     Sighting,
 )
+from rebalancer.drivers.audit import tell
 from rebalancer.errors import HostUnreachable, InvalidInput, MigrationFailed, Problem, RebalancerError
 from rebalancer_simulator.access import require_answer, require_options
 from rebalancer_simulator.clock import ScaledClock
@@ -58,13 +59,16 @@ class SimulatedConnection:
     def find(self, uuid: str) -> Sighting | None:
         with self._world.now(self._host) as simulation:
             require_answer(simulation, self._host)
-            return simulation.find(self._host, uuid)
+            seen = simulation.find(self._host, uuid)
+            tell(self._host, f"find {uuid}", str(seen) if seen else "unknown here")
+            return seen
 
     def migrate(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration:
         with self._world.now(self._host) as simulation:
             offers = require_answer(simulation, self._host).migration
             require_options(self._host, offers, options)
             transfer = simulation.begin(domain.uuid, self._host, destination.name, options)
+            tell(self._host, f"migrate {domain.uuid} to {destination.name} with {options}", transfer.error or "started")
             return SimulatedMigration(self._world, transfer, offers)
 
     def adopt(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration | None:
@@ -72,7 +76,9 @@ class SimulatedConnection:
             offers = require_answer(simulation, self._host).migration
             require_options(self._host, offers, options)
             transfer = simulation.under_way(domain.uuid, self._host)
-            if transfer is None or transfer.destination != destination.name:
+            there = transfer is not None and transfer.destination == destination.name
+            tell(self._host, f"adopt {domain.uuid}", "under way" if there else "nothing under way")
+            if transfer is None or not there:
                 return None
             return SimulatedMigration(self._world, transfer, offers)
 
@@ -85,6 +91,7 @@ class SimulatedConnection:
             if seen.migrating or seen.state is DomainState.RUNNING:
                 raise MigrationFailed(self._host, f"'{seen.name}' is in use here and is not removed")
             simulation.take(self._host, uuid)
+            tell(self._host, f"discard {uuid}", "removed")
 
     def unpause(self, uuid: str) -> None:
         with self._world.now(self._host) as simulation:
@@ -93,6 +100,7 @@ class SimulatedConnection:
             if seen is None or seen.migrating or seen.state is not DomainState.PAUSED:
                 raise MigrationFailed(self._host, f"{uuid} does not stand still here")
             simulation.let_go_on(self._host, uuid)
+            tell(self._host, f"unpause {uuid}", "runs")
 
     def close(self) -> None:
         """There is nothing to close."""

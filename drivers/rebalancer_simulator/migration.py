@@ -5,6 +5,7 @@ from __future__ import annotations
 from rebalancer.cluster import Capabilities
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOutcome, Progress
+from rebalancer.drivers.audit import tell
 from rebalancer.errors import MigrationFailed, Unsupported
 from rebalancer_simulator.access import require_answer, require_unit
 from rebalancer_simulator.transfer import Transfer
@@ -68,12 +69,15 @@ class SimulatedMigration:
         with self._world.now(self._host) as simulation:
             require_answer(simulation, self._host)
             self._transfer.cap = bandwidth
+            tell(self._host, f"set-bandwidth {self._transfer.uuid} {bandwidth:.0f}", "set")
 
     def cancel(self) -> None:
         self._require("cancel", offered=self._capabilities.cancel)
         with self._world.now(self._host) as simulation:
             require_answer(simulation, self._host)
-            if not simulation.cancel(self._transfer) and not self._transfer.done:
+            cancelled = simulation.cancel(self._transfer)
+            tell(self._host, f"cancel {self._transfer.uuid}", "cancelled" if cancelled else "too late")
+            if not cancelled and not self._transfer.done:
                 raise Unsupported(self._host, "cancel", "the domain already runs at its destination")
 
     def start_post_copy(self) -> None:

@@ -14,16 +14,18 @@ from contextlib import suppress
 from rebalancer.cluster import Capabilities
 from rebalancer.cluster.model import DomainState
 from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.drivers.audit import tell
 from rebalancer.drivers.commands import RunningCommand
 from rebalancer.drivers.protocol import MigrationOutcome, Progress, Sighting
 from rebalancer.errors import HostError, HostUnreachable, MigrationFailed, RebalancerError, Unsupported
 from rebalancer_virsh.jobs import Job, parse_job
 from rebalancer_virsh.request import MigrationRequest, whole_mib
-from rebalancer_virsh.virsh import Answer, Virsh, first_error
+from rebalancer_virsh.virsh import Answer, Virsh, answer_of, first_error
 
 __all__ = ["VirshMigration"]
 
 _LOOK_EVERY = 0.5
+_TELL_EVERY = 10.0
 _STEP = 0.05
 """Seconds between looks whether virsh has ended; costs no traffic."""
 _CALL_TIMEOUT = Seconds(20.0)
@@ -70,6 +72,7 @@ class VirshMigration:
         self._outcome: MigrationOutcome | None = None
         self._error: RebalancerError | None = None
         self._job_seen = False
+        self._tell_at = 0.0
         self._raw = True
         self._thread = threading.Thread(target=self._run, name=f"migration {request.uuid}", daemon=True)
 
@@ -145,7 +148,9 @@ class VirshMigration:
                 self._attend()
                 self._wait(command)
             completed = command.result(_CALL_TIMEOUT)
+            tell(self._host, self._virsh.shown(*self._request.arguments), answer_of(completed))
         except HostUnreachable as error:
+            tell(self._host, self._virsh.shown(*self._request.arguments), f"out of sight: {error.message}")
             return self._settle(error.message, looks=2, cause=error)
         finally:
             command.close()
@@ -204,7 +209,10 @@ class VirshMigration:
 
     def _look(self) -> None:
         options = ["--rawstats"] if self._raw else []
-        completed = self._virsh.run("domjobinfo", *options, self._request.uuid, timeout=_CALL_TIMEOUT)
+        # Looked at twice a second: not every look is for the record.
+        told = time.monotonic() >= self._tell_at
+        self._tell_at = time.monotonic() + _TELL_EVERY if told else self._tell_at
+        completed = self._virsh.run("domjobinfo", *options, self._request.uuid, timeout=_CALL_TIMEOUT, told=told)
         if completed.exit_status != 0:
             if b"support option" in completed.stderr:
                 self._raw = False

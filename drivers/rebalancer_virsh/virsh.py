@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rebalancer.cluster.units import Seconds
+from rebalancer.drivers.audit import tell
 from rebalancer.drivers.commands import Completed, RunningCommand, Transport, printable
-from rebalancer.errors import HostAnswerInvalid, HostUnreachable
+from rebalancer.errors import HostAnswerInvalid, HostError, HostUnreachable
 
-__all__ = ["Answer", "Virsh", "first_error", "uuid_of"]
+__all__ = ["Answer", "Virsh", "answer_of", "first_error", "uuid_of"]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _WORDS = re.compile(r"[A-Za-z0-9_.,-]+( [A-Za-z0-9_.,-]+)*")
@@ -24,6 +26,8 @@ _LONGEST_LINE = 60_000
 """Characters of one batch: Linux takes 128 KiB in one argument."""
 _KEEPALIVE_DRIVERS = frozenset({"qemu", "xen", "lxc", "ch", "bhyve"})
 """Drivers in a daemon, to which a connection can be kept alive; the others refuse the option."""
+ANSWER = 1000
+"""Characters of an answer that are kept for the record of a run."""
 _NO_CONNECTION = "failed to connect to the hypervisor"
 
 
@@ -55,6 +59,13 @@ def first_error(stderr: bytes | str) -> str:
     return printable("; ".join(line for line in lines if line), 400)
 
 
+def answer_of(completed: Completed) -> str:
+    """For the record: what it printed, or why it failed."""
+    if completed.exit_status == 0:
+        return printable(completed.stdout, ANSWER)
+    return f"status {completed.exit_status}: {first_error(completed.stderr)}"
+
+
 class Virsh:
     """The client of one host. Safe for several threads."""
 
@@ -67,15 +78,29 @@ class Virsh:
         # C.UTF-8 would be nicer to names, but not every host has it; virsh passes bytes on as they are.
         self._start = ("env", "LC_ALL=C", "virsh", "-q", *keepalive, "-c", uri)
 
-    def run(self, *arguments: str, timeout: Seconds | None = None) -> Completed:
-        """One command. Raises HostUnreachable if virsh or its daemon cannot be reached, never for a mere failure."""
-        completed = self._transport.run([*self._start, *arguments], timeout=timeout)
+    def run(self, *arguments: str, timeout: Seconds | None = None, told: bool = True) -> Completed:
+        """One command. Raises HostUnreachable if virsh or its daemon cannot be reached, never for a mere failure.
+
+        ``told``: for the record of a run.
+        """
+        try:
+            completed = self._transport.run([*self._start, *arguments], timeout=timeout)
+        except HostError as error:
+            tell(self.host, self.shown(*arguments), f"no answer: {error.message}")
+            raise
+        if told:
+            tell(self.host, self.shown(*arguments), answer_of(completed))
         self._require_connection(completed)
         return completed
 
     def start(self, *arguments: str) -> RunningCommand:
         """One command that takes its time; it has no time limit of its own."""
+        tell(self.host, self.shown(*arguments), "started")
         return self._transport.start([*self._start, *arguments])
+
+    def shown(self, *arguments: str) -> str:
+        """A command for the record."""
+        return shlex.join(["virsh", "-c", self.uri, *arguments])
 
     def batch(self, commands: Sequence[str], *, timeout: Seconds | None = None) -> list[Answer]:
         """Runs commands one after the other, whatever fails; in as few round trips as their length allows."""
@@ -97,16 +122,23 @@ class Virsh:
         marks = [f"{secret}.{number}." for number in range(len(commands) + 1)]
         marked = [f"echo {mark}; echo --err {mark}" for mark in marks]
         line = "; ".join(part for pair in zip(marked, commands, strict=False) for part in pair) + f"; {marked[-1]}"
-        completed = self._transport.run([*self._start, line], timeout=timeout)
-        self._require_connection(completed)
+        try:
+            completed = self._transport.run([*self._start, line], timeout=timeout)
+            self._require_connection(completed)
+        except HostError as error:
+            tell(self.host, self.shown("; ".join(commands)), f"no answer: {error.message}")
+            raise
         outputs = _split(completed.stdout, secret)
         errors = _split(completed.stderr, secret)
         if len(commands) not in outputs:
             self._explain(commands, outputs, completed)
-        return [
+        answers = [
             Answer(command, outputs[number], first_error(errors.get(number, b"")))
             for number, command in enumerate(commands)
         ]
+        for answer in answers:
+            tell(self.host, self.shown(*answer.command.split()), answer.error or printable(answer.text, ANSWER))
+        return answers
 
     def _explain(self, commands: Sequence[str], outputs: dict[int, bytes], completed: Completed) -> None:
         """Some commands have no answer: virsh ended early, or it is not virsh that answered."""

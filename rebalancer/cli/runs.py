@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,11 @@ from rebalancer.cli.options import Format, Journal, OutputFormat, RunNumber
 from rebalancer.cli.status import ExitStatus
 
 __all__ = ["app"]
+
+OutputFile = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here; default: standard output.")
+]
+ExportedFile = Annotated[Path, typer.Argument(metavar="FILE", help="Made by 'runs export'.")]
 
 app = typer.Typer(help="What the journal knows of runs.", rich_markup_mode=None)
 
@@ -46,4 +52,36 @@ def show(number: Annotated[int, RunNumber], journal: Journal = None, output: Out
         print(record_json(record, alive=alive), end="")
     else:
         print_record(record, alive=alive)
+    return ExitStatus.DONE
+
+
+@app.command("export")
+def export(number: Annotated[int, RunNumber], file: OutputFile = None, journal: Journal = None) -> ExitStatus:
+    """One run as JSON Lines: who, when, the plan, every command and its answer, every decision and its reason."""
+    from rebalancer.execution.audit import export_lines
+    from rebalancer.execution.journal.location import journal_location
+    from rebalancer.execution.journal.opening import opened_run
+    from rebalancer.files import write_atomically
+
+    with opened_run(journal_location(journal), number) as (_, record):
+        lines = "".join(export_lines(record))
+    if file is None:
+        print(lines, end="")
+    else:
+        write_atomically(file, lines)
+    return ExitStatus.DONE
+
+
+@app.command("replay")
+def replay(file: ExportedFile, output: OutputFormat = Format.TEXT) -> ExitStatus:
+    """An exported run, as 'runs show' shows it: worked out anew from its events, without the journal."""
+    from rebalancer.execution.audit import replay as replayed
+    from rebalancer.files import read_text
+    from rebalancer.report.runs import print_record, record_json
+
+    record = replayed(read_text(file).splitlines(), str(file))
+    if output is Format.JSON:
+        print(record_json(record, alive=False), end="")
+    else:
+        print_record(record, alive=False)
     return ExitStatus.DONE

@@ -212,6 +212,8 @@ class Engine:
             if hindrance is None and self._may_start and self._start(self._candidates[step.id]):
                 self._pending.remove(step)
             else:
+                if hindrance and hindrance != self._blocked.get(step.id):
+                    self._record.waits(step, hindrance)
                 self._blocked[step.id] = hindrance or ""
                 waiting.append(step)
         return len(self._pending) < before

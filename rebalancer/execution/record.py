@@ -50,6 +50,14 @@ class Record:
             )
         )
 
+    def waits(self, step: Step, reason: str) -> None:
+        """Why a step is not started now."""
+        self._journal.note(self.run, "waits", step.id, {"reason": reason}, host=step.destination)
+
+    def asked(self, host: str, command: str, answer: str) -> None:
+        """What a driver asked of a host, and what that answered."""
+        self._journal.note(self.run, "asked", None, {"command": command, "answer": answer}, host=host)
+
     def started(self, step: Step, rate: BytesPerSecond | None) -> None:
         self._tell(lambda observer: observer.step_started(step, rate))
 

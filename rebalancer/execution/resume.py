@@ -11,6 +11,7 @@ from dataclasses import fields
 from rebalancer.cluster import Cluster, Domain, DomainState
 from rebalancer.cluster.units import Bytes, Seconds
 from rebalancer.drivers import Clock, Migration, MigrationOptions, MigrationOutcome
+from rebalancer.drivers.audit import overheard
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.engine import Engine
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded
@@ -55,7 +56,7 @@ def resume(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
-    with Keeper(journal, run, asked, record.lose):
+    with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         recovery = _Recovery(plan, journal.run(run), hosts, record, clock)
         recovery.settle()
         engine = Engine(plan, read(), hosts, record, clock, asked, recovery.settled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rebalancer.cluster import Cluster
 from rebalancer.drivers import Clock
+from rebalancer.drivers.audit import overheard
 from rebalancer.execution.engine import Engine
 from rebalancer.execution.hosts import Hosts
 from rebalancer.execution.journal import Journal
@@ -41,7 +42,7 @@ def execute(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
-    with Keeper(journal, run, asked, record.lose):
+    with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         engine = Engine(plan, cluster, hosts, record, clock, asked)
         engine.carry_out()
         result = engine.result()

@@ -70,6 +70,19 @@ def test_the_journal_is_named_by_the_environment(cli, example, monkeypatch):
     assert "5 of 5" in cli("runs").out
 
 
+def test_a_run_is_exported_and_replayed_without_the_journal(cli, example, monkeypatch):
+    cli("apply", *POLICY, "--yes")
+    assert cli("runs", "export", "1", "-o", "run.jsonl").status == 0
+    lines = (example / "run.jsonl").read_text("utf-8").splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+    shown = cli("runs", "show", "1").out
+    assert cli("runs", "export", "1").out.splitlines() == lines
+    monkeypatch.setenv("REBALANCE_JOURNAL", "nowhere.sqlite")
+    assert cli("runs", "replay", "run.jsonl").out == shown
+    broken = cli("runs", "replay", "plan.json")
+    assert broken.status == 1
+
+
 # Going on
 
 

@@ -7,6 +7,7 @@ may or may not have been started; the hosts know.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -29,6 +30,9 @@ from rebalancer.plan.model import Step
 
 __all__ = ["Journal"]
 
+MOST_NOTES = 10_000
+"""That are kept while the journal cannot be written; the oldest are given up then."""
+
 
 def _utc() -> datetime:
     return datetime.now(UTC)
@@ -50,6 +54,7 @@ class Journal:
     ) -> None:
         self.controller = controller or Controller.this_process()
         self._now = now
+        self._notes: dict[int, deque[dict[str, object]]] = {}
         self._database = Database(location)
         self.name = self._database.name
 
@@ -95,7 +100,8 @@ class Journal:
             if planned:
                 connection.execute(insert(steps), [_planned(run, position, s) for position, s in enumerate(planned)])
             self._take(connection, run, _hosts_of(planned))
-            self._event(connection, run, "run", detail={"who": me.who, "command": command, "process": me.process})
+            who = {"who": me.who, "machine": me.machine, "process": me.process}
+            self._event(connection, run, "run", detail={"command": command, **who})
         return run
 
     def take_over(self, run: int) -> None:
@@ -121,7 +127,8 @@ class Journal:
                     controller=me.id,
                 )
             )
-            self._event(connection, run, "taken over", detail={"who": me.who, "process": me.process})
+            who = {"who": me.who, "machine": me.machine, "process": me.process}
+            self._event(connection, run, "taken over", detail=who)
 
     def renew(self, run: int) -> None:
         """Keeps the leases; raises :class:`~rebalancer.execution.journal.leases.RunLostError` when they are gone."""
@@ -132,8 +139,9 @@ class Journal:
         """Gives the leases back."""
         state = RunState.COMPLETE if complete else RunState.INCOMPLETE
         with self._mine(run) as connection:
-            connection.execute(update(runs).where(runs.c.id == run).values(state=state.value, finished_at=self._time()))
-            self._event(connection, run, "end", detail={"state": state.value})
+            now = self._time()
+            connection.execute(update(runs).where(runs.c.id == run).values(state=state.value, finished_at=now))
+            self._event(connection, run, "end", detail={"state": state.value}, at=now)
             leases.release(connection, run, self.controller)
 
     # Writing of a run
@@ -144,17 +152,18 @@ class Journal:
         Raises RunLostError when the run no longer has one of the step's hosts.
         """
         with self._mine(run) as connection:
-            now = self._database.time(connection)
-            leases.extend(connection, run, self.controller, now, (step.source, step.destination))
+            now = self._time()
+            seconds = self._database.time(connection)
+            leases.extend(connection, run, self.controller, seconds, (step.source, step.destination))
             self._set_step(
                 connection,
                 run,
                 step.id,
                 state=StepState.INTENDED.value,
-                intended_at=self._time(),
+                intended_at=now,
                 attempts=steps.c.attempts + 1,
             )
-            self._event(connection, run, "intent", step.id, step.source, detail)
+            self._event(connection, run, "intent", step.id, step.source, detail, at=now)
 
     def outcome(self, run: int, outcome: StepOutcome) -> None:
         """What was verified."""
@@ -168,15 +177,23 @@ class Journal:
         }
         state, reason = outcome.outcome.value, outcome.reason
         with self._mine(run) as connection:
-            self._set_step(connection, run, outcome.step, state=state, reason=reason, finished_at=self._time(), **found)
+            now = self._time()
+            self._set_step(connection, run, outcome.step, state=state, reason=reason, finished_at=now, **found)
             detail = {"outcome": state, "reason": reason, **found}
-            self._event(connection, run, "outcome", outcome.step, place.host if place else None, detail)
+            self._event(connection, run, "outcome", outcome.step, place.host if place else None, detail, at=now)
 
     def again(self, run: int, step: str, reason: str) -> None:
         """A step that was not done is to be started (once more), and why."""
         with self._mine(run) as connection:
             self._set_step(connection, run, step, state=StepState.PLANNED.value, reason="", finished_at=None)
             self._event(connection, run, "again", step, detail={"reason": reason})
+
+    def note(
+        self, run: int, kind: str, step: str | None, detail: Mapping[str, object], *, host: str | None = None
+    ) -> None:
+        """An event that need not be durable by itself: it is written with the next one that is. From any thread."""
+        notes = self._notes.setdefault(run, deque(maxlen=MOST_NOTES))
+        notes.append(_event_row(run, kind, step, host, self._time(), detail))
 
     def event(
         self,
@@ -244,7 +261,14 @@ class Journal:
                 raise RunError(f"there is no run {run} in {self.name}")
             if holder.controller != self.controller.id:
                 raise RunLostError(f"run {run} has been taken over by {holder.who or 'somebody else'}")
+            notes = self._notes.get(run, deque())
+            written = list(notes)
+            if written:
+                connection.execute(insert(events), written)
             yield connection
+        # Only now are they on disk.
+        for _ in written:
+            notes.popleft()
 
     def _take(self, connection: Connection, run: int, hosts: Sequence[str]) -> None:
         leases.take(connection, hosts, run, self.controller, self._database.time(connection))
@@ -266,11 +290,17 @@ class Journal:
         step: str | None = None,
         host: str | None = None,
         detail: Mapping[str, object] | None = None,
+        *,
+        at: str | None = None,
     ) -> None:
-        written = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, default=str)
-        connection.execute(
-            insert(events).values(run=run, step=step, host=host, time=self._time(), kind=kind, detail=written)
-        )
+        connection.execute(insert(events), [_event_row(run, kind, step, host, at or self._time(), detail)])
+
+
+def _event_row(
+    run: int, kind: str, step: str | None, host: str | None, time: str, detail: Mapping[str, object] | None
+) -> dict[str, object]:
+    written = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, default=str)
+    return {"run": run, "step": step, "host": host, "time": time, "kind": kind, "detail": written}
 
 
 def _planned(run: int, position: int, step: Step) -> dict[str, object]:
