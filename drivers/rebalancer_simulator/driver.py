@@ -56,6 +56,10 @@ class SimulatedConnection:
                 for domain in simulation.domains_on(self._host)
             }
 
+    def pressure(self) -> Mapping[str, float]:
+        with self._world.now(self._host) as simulation:
+            return require_answer(simulation, self._host).pressure
+
     def find(self, uuid: str) -> Sighting | None:
         with self._world.now(self._host) as simulation:
             require_answer(simulation, self._host)

@@ -181,6 +181,10 @@ class Simulation:
         self._set_state(host, uuid, DomainState.RUNNING)
         self.changes += 1
 
+    def press(self, host: str, **pressure: float) -> None:
+        """By hand: what is short on a host from now on."""
+        self._hosts[host] = replace(self._hosts[host], pressure=pressure)
+
     # How time goes by
 
     def advance(self, to: float) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 
 from rebalancer.cluster import Capabilities, Domain, DomainState, Host
@@ -19,6 +20,7 @@ from rebalancer_virsh.host import HOST_COMMANDS, HostFacts, net_device_commands,
 from rebalancer_virsh.hypervisors import kind_of
 from rebalancer_virsh.jobs import parse_job
 from rebalancer_virsh.migration import VirshMigration
+from rebalancer_virsh.pressure import PRESSURE_COMMAND, parse_pressure
 from rebalancer_virsh.request import migration_request
 from rebalancer_virsh.storage import NETWORKED_POOLS, SharedStorage, pool_commands, shared_storage
 from rebalancer_virsh.virsh import Answer, Virsh, first_error, uuid_of
@@ -63,7 +65,8 @@ class VirshConnection:
             devices, storage = self._details(answers)
             domains = self._domains(answers, facts, storage, options)
             outputs = {command: (answer.output, answer.error) for command, answer in answers.items()}
-            return read_host(self._name, facts, outputs, devices), domains
+            host = read_host(self._name, facts, outputs, devices)
+            return replace(host, pressure=self.pressure()), domains
 
     def roster(self) -> Mapping[str, Entry]:
         with self._understanding():
@@ -76,6 +79,9 @@ class VirshConnection:
                 uuid: Entry(name=line[37:], active=uuid in active)
                 for line, uuid in ((line, uuid_of(line[:36])) for line in lines)
             }
+
+    def pressure(self) -> Mapping[str, float]:
+        return parse_pressure(self._transport.run(PRESSURE_COMMAND).stdout)
 
     def find(self, uuid: str) -> Sighting | None:
         with self._understanding():

@@ -141,6 +141,10 @@ class DriverConformance:
         listed = {uuid: (entry.name, entry.active) for uuid, entry in ends.source.roster().items()}
         assert listed == {domain.uuid: (domain.name, domain.state.active) for domain in domains}
 
+    def test_pressure_is_told_in_shares(self, ends: _Ends) -> None:
+        """A host that does not know leaves it out."""
+        assert all(0 <= share <= 1 for share in ends.source.pressure().values())
+
     def test_a_domain_is_found_as_it_is_listed(self, ends: _Ends) -> None:
         domain, seen = ends.domain, ends.source.find(ends.bench.uuid)
         assert seen is not None

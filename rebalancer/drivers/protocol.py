@@ -145,6 +145,9 @@ class HostConnection(Protocol):
     def roster(self) -> Mapping[str, Entry]:
         """Every domain that the host knows, by UUID, in one quick answer: names to be had, nothing measured."""
 
+    def pressure(self) -> Mapping[str, float]:
+        """What :attr:`~rebalancer.cluster.Host.pressure` is now, in one quick answer; empty: the host does not say."""
+
     def find(self, uuid: str) -> Sighting | None:
         """The domain, running or only defined; None: this host does not know it."""
 

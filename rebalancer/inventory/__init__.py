@@ -14,13 +14,19 @@ from rebalancer.inventory.connections import Connections
 from rebalancer.inventory.file import load_inventory, parse_inventory
 from rebalancer.inventory.model import Inventory, InventoryHost, LabelRule
 from rebalancer.inventory.reading import Reading, read_cluster
+from rebalancer.inventory.safeguards import Call, Hook, Moment, Probe, Safeguards
 
 __all__ = [
+    "Call",
     "Connections",
+    "Hook",
     "Inventory",
     "InventoryHost",
     "LabelRule",
+    "Moment",
+    "Probe",
     "Reading",
+    "Safeguards",
     "load_inventory",
     "parse_inventory",
     "read_cluster",

@@ -159,6 +159,10 @@ class _Shared:
         with self._call() as connection:
             return connection.roster()
 
+    def pressure(self) -> Mapping[str, float]:
+        with self._call() as connection:
+            return connection.pressure()
+
     def find(self, uuid: str) -> Sighting | None:
         with self._call() as connection:
             return connection.find(uuid)

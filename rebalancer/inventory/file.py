@@ -12,6 +12,7 @@ from rebalancer.documents import Document, header, parse_document, validate
 from rebalancer.drivers import Driver, DriverHost, load_driver
 from rebalancer.errors import InvalidInput, Position, Problem, RebalancerError
 from rebalancer.files import read_text
+from rebalancer.inventory.calls import check_calls, safeguards_of
 from rebalancer.inventory.entries import HostEntry, InventoryFile, SshEntry
 from rebalancer.inventory.model import Inventory, InventoryHost, LabelRule
 
@@ -42,6 +43,7 @@ def parse_inventory(text: str, file: str, *, load: Callable[[str], Driver] = loa
     _check_drivers(document, hosts, load, problems)
     check_links(document, written.links, problems)
     _check_ends(document, written, problems)
+    check_calls(document, written, problems)
     if problems:
         found = dict.fromkeys(problems)  # what is wrong with a default is wrong for every host
         raise InvalidInput(sorted(found, key=lambda problem: problem.position or Position(file, 0, 0)))
@@ -54,6 +56,7 @@ def parse_inventory(text: str, file: str, *, load: Callable[[str], Driver] = loa
             for index, rule in enumerate(written.labels)
         ),
         file=file,
+        safeguards=safeguards_of(written, Path(file).absolute().parent),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rebalancer.cluster import Domain, Link
 from rebalancer.drivers import DriverHost
 from rebalancer.errors import InvalidInput, Position, Problem
+from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.policy.expressions import DomainSelector
 
 __all__ = ["Inventory", "InventoryHost", "LabelRule"]
@@ -56,3 +57,4 @@ class Inventory:
     label_rules: tuple[LabelRule, ...] = ()
     """Applied in this order; a later one sees and may replace what an earlier one set."""
     file: str = ""
+    safeguards: Safeguards = field(default_factory=Safeguards)

@@ -8,10 +8,19 @@ from pathlib import Path
 import pytest
 
 from rebalancer.cluster import Domain, Link
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import DriverHost
 from rebalancer.errors import InvalidInput
-from rebalancer.inventory import Inventory, load_inventory, parse_inventory
+from rebalancer.inventory import (
+    Call,
+    Hook,
+    Inventory,
+    Moment,
+    Probe,
+    Safeguards,
+    load_inventory,
+    parse_inventory,
+)
 from tests.inventory.drivers import TestDriver, loader
 
 HEADER = "apiVersion: rebalancer/v1\nkind: Inventory\n"
@@ -187,6 +196,27 @@ def test_paths_are_relative_to_the_file(tmp_path: Path):
             "hosts: [{name: h1}]\nlabels: [{select: 'true', sett: {a: b}}]",
             "4:27: unknown key 'sett'; did you mean 'set'?",
         ),
+        (
+            "hosts: [{name: h1}]\nhooks: {before_run: [{timeout: 3 s}]}",
+            "4:22: needs a 'command' or a 'url', one of them",
+        ),
+        (
+            "hosts: [{name: h1}]\nhooks: {after_run: [{command: [a], veto: true}]}",
+            "4:42: a hook of after_run cannot veto: what it is told of has happened",
+        ),
+        (
+            "hosts: [{name: h1}]\nhooks: {after_run: [{command: 'rm -rf /'}]}",
+            "4:31: command: must be a list, not text ('rm -rf /')",
+        ),
+        (
+            "hosts: [{name: h1}]\nhooks: {after_run: [{url: 'file:///etc/passwd'}]}",
+            "4:27: url: must be a URL such as http://127.0.0.1:8080/hook",
+        ),
+        (
+            "hosts: [{name: h1}]\nsafeguards: {pressure: {disk: 10%}}",
+            "4:24: pressure: 'disk' has no pressure; write 'cpu', 'memory' or 'io'",
+        ),
+        ("hosts: [{name: h1}]\nsafeguards: {probes: [{name: a}]}", "4:23: needs a 'command' or a 'url', one of them"),
     ],
 )
 def test_refuses(text, expected):
@@ -204,3 +234,32 @@ def test_points_into_a_wrong_selector():
 def test_no_ssh_config_may_be_wanted():
     inventory = parse(HEADER + "hosts:\n  - {name: h1, ssh: {config: false}}\n")
     assert inventory.hosts[0].reach.settings["ssh"] == {"config": False}
+
+
+def test_safeguards_and_hooks():
+    inventory = parse(
+        HEADER
+        + """hosts: [{name: h1}]
+safeguards:
+  pressure: {memory: 20%}
+  probes:
+    - {name: storage, command: [./probe, --all], every: 1 min}
+  patience: 5 min
+hooks:
+  before_step:
+    - {command: ["true"]}
+    - {url: "http://127.0.0.1/x", veto: false, timeout: 2 s}
+  on_failure: [{command: [/usr/bin/page]}]
+""",
+        "/srv/cluster/inventory.yaml",
+    )
+    assert inventory.safeguards == Safeguards(
+        pressure={"memory": 0.2},
+        probes=(Probe(name="storage", call=Call(command=("/srv/cluster/probe", "--all")), every=Seconds(60.0)),),
+        patience=Seconds(300.0),
+        hooks=(
+            Hook(moment=Moment.BEFORE_STEP, call=Call(command=("true",)), veto=True),
+            Hook(moment=Moment.BEFORE_STEP, call=Call(url="http://127.0.0.1/x", timeout=Seconds(2.0))),
+            Hook(moment=Moment.ON_FAILURE, call=Call(command=("/usr/bin/page",))),
+        ),
+    )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rebalancer_virsh.pressure import PRESSURE_COMMAND
+
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers.commands import Completed, RunningCommand
 from rebalancer.errors import HostError, HostUnreachable
@@ -66,6 +68,8 @@ class FakeTransport:
         self._marks_errors = marks_errors
 
     def run(self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: Seconds | None = None) -> Completed:
+        if tuple(argv) == PRESSURE_COMMAND:
+            return Completed(*self._answer("pressure"), 0)
         assert argv[:4] == ["env", "LC_ALL=C", "virsh", "-q"]
         self.trips += 1
         arguments = list(argv[argv.index("-c") + 2 :])
@@ -105,6 +109,7 @@ def host_answers() -> dict[str, Answer]:
     """What a real host with one running domain, alpha, answered."""
     return {
         "capabilities": saved("capabilities.xml"),
+        "pressure": saved("pressure.txt"),
         "version": saved("version.txt"),
         "nodeinfo": saved("nodeinfo.txt"),
         "net-list --name": "default\nbr prod\n",
