@@ -92,6 +92,7 @@ def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
             plan_text=dump_plan(plan),
             observer=observer,
             stop=stop,
+            safeguards=live.inventory.safeguards,
             command=options.command,
             undoes=options.undoes,
         )
@@ -114,6 +115,7 @@ def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: 
             clock=live.connections.clock(),
             observer=observer,
             stop=stop,
+            safeguards=live.inventory.safeguards,
         )
 
     return _watched(live, plan, output, start, stop)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from rebalancer.drivers.commands import LocalTransport
 from rebalancer.errors import HostError
 from rebalancer.inventory.safeguards import Call
 
-__all__ = ["Answer", "Caller", "call_now", "in_background"]
+__all__ = ["Answer", "Caller", "Pending", "call_now", "in_background"]
 
 MOST = Bytes(64 * 2**10)
 """What an answer may be long."""
+GRACE = 2.0
+"""Seconds beyond its own time limit that a call has to come back: a server may send a byte now and then."""
 SHOWN = 300
 """Characters of an answer that get into messages."""
 
@@ -33,6 +36,26 @@ class Answer:
     consents: bool
     text: str = ""
     """What was said, on one line; why not, where it does not consent."""
+
+
+class Pending:
+    """A call that has been made; asked again and again whether there is an answer.
+
+    Its time is real time, whatever clock the hosts have: who is asked lives outside of their world.
+    """
+
+    def __init__(self, call: Call, future: Future[Answer]) -> None:
+        self._call = call
+        self._future = future
+        self._until = time.monotonic() + call.timeout + GRACE
+
+    def answer(self) -> Answer | None:
+        """None: not yet. Silence is an answer once it has lasted."""
+        if self._future.done():
+            return self._future.result()
+        if time.monotonic() < self._until:
+            return None
+        return Answer(consents=False, text=f"no answer within {self._call.timeout:g} s")
 
 
 class Caller(Protocol):

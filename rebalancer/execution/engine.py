@@ -15,6 +15,8 @@ from rebalancer.errors import HostUnreachable, RebalancerError
 from rebalancer.execution.admission import Admission
 from rebalancer.execution.candidate import Candidate, candidates
 from rebalancer.execution.convergence import Trend
+from rebalancer.execution.gates import Gates
+from rebalancer.execution.guard import Guard
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domains, roster
 from rebalancer.execution.ledger import Ledger
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
@@ -44,6 +46,7 @@ class Engine:
         record: Record,
         clock: Clock,
         stop: StopSignal,
+        guard: Guard,
         settled: Mapping[str, StepOutcome] | None = None,
     ) -> None:
         self._hosts = hosts
@@ -74,7 +77,11 @@ class Engine:
         self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
         self._throttle = Throttle(plan.guards.links, self._running, record)
         self._watch = Watch(hosts, clock, record, self._throttle.favour)
-        self._retries = Retries(clock)
+        self._retries = Retries(clock, plan.seed)
+        self._gates = Gates([self._retries, *guard.gates])
+        self._hooks = guard.hooks
+        self._held: dict[str, str] = {}
+        """Steps that a gate keeps from being started, and why."""
         self._admission = Admission(
             self._steps, self._candidates, self._outcomes, self._running, self._ledger, self._throttle
         )
@@ -99,13 +106,24 @@ class Engine:
         while (self._pending or self._running) and self._record.lost is None:
             self._cancel_if_asked()
             self._look_after()
-            self._changed = self._retries.due() or self._changed
+            self._changed = self._is_news() or self._changed
             if self._changed and self._start_more():
                 continue
-            if not self._running and not (self._may_start and self._retries.waiting):
+            if not self._running and not (self._may_start and (self._gates.waiting or self._hooks.waiting)):
                 break
             self._clock.sleep(Seconds(POLL))
         self._close()
+
+    def forbid(self, reason: str) -> None:
+        """Nothing of it is to be started."""
+        for step in self._pending:
+            self._finish(step, Outcome.NOT_STARTED, reason)
+        self._pending = []
+
+    def _is_news(self) -> bool:
+        """Whether a gate has opened or a hook has answered."""
+        opened, answered = self._gates.due(), self._hooks.due()
+        return opened or answered
 
     def _start_more(self) -> bool:
         """Whether anything was started or given up, so that it is worth looking again at once."""
@@ -156,7 +174,7 @@ class Engine:
             self._ledger.moved(step)
         elif verdict.freed:
             self._ledger.stayed(step)
-            if running.unreachable and verdict.certain and self._may_start and self._try_again(step, running.failure):
+            if verdict.certain and self._may_start and self._try_again(step, running.failure, running.unreachable):
                 return
         if verdict.outcome is Outcome.UNKNOWN and not running.over:
             self._throttle.lose(running)
@@ -165,11 +183,13 @@ class Engine:
         self._finish(step, verdict.outcome, "; ".join(filter(None, (told, verdict.reason))), running)
         self._throttle.settle()
 
-    def _try_again(self, step: Step, reason: str) -> bool:
-        """Whether a step that nothing has been done for, as its host was out of reach, gets another chance."""
-        delay = self._retries.postpone(step.id)
+    def _try_again(self, step: Step, reason: str, unreachable: bool) -> bool:
+        """Whether a step whose domain is where it was gets another chance: one whose host was out of reach, so that
+        nothing was done for it, or one that the policy wants to be tried again."""
+        delay = self._retries.postpone(step) if unreachable else self._retries.put_off(step)
         if delay is None:
             return False
+        self._hooks.forget(step)
         if step not in self._pending:
             self._pending.append(step)
             self._pending.sort(key=lambda step: step.predicted.start)
@@ -190,6 +210,7 @@ class Engine:
             measured=running.reported if running else None,
         )
         self._record.outcome(step, self._outcomes[step.id])
+        self._hooks.after_step(step, self._outcomes[step.id])
 
     # Starting
 
@@ -206,9 +227,7 @@ class Engine:
         passed: dict[str, list[Step]] = {}
         for step in list(self._pending):
             waiting = passed.setdefault(step.destination, [])
-            hindrance = self._retries.hindrance(step.id) or self._admission.hindrance(
-                step, waiting if keep_room else []
-            )
+            hindrance = self._hindrance(step, waiting if keep_room else [])
             if hindrance is None and self._may_start and self._start(self._candidates[step.id]):
                 self._pending.remove(step)
             else:
@@ -218,15 +237,26 @@ class Engine:
                 waiting.append(step)
         return len(self._pending) < before
 
+    def _hindrance(self, step: Step, waiting: list[Step]) -> str | None:
+        """Why a step cannot start now. Hooks come last: whoever is asked may rely on it that the step is about to."""
+        held = self._gates.hindrance(step)
+        self._held.pop(step.id, None)
+        if held is not None:
+            self._held[step.id] = held
+        return held or self._admission.hindrance(step, waiting) or self._hooks.hindrance(step)
+
     def _start(self, candidate: Candidate) -> bool:
         """Whether the step has left the queue. If not, nothing has been done for it."""
         step = candidate.step
+        if (veto := self._hooks.veto(step)) is not None:
+            self._finish(step, Outcome.NOT_STARTED, veto)
+            return True
         try:
             connection = guarded(step.source, lambda: self._hosts.connection(step.source))
             destination = guarded(step.destination, lambda: self._hosts.driver_host(step.destination))
             refusal = candidate.fault or self._refusal(candidate)
         except HostUnreachable as error:
-            if self._try_again(step, str(error)):
+            if self._try_again(step, str(error), unreachable=True):
                 return False
             refusal = str(error)
         except RebalancerError as error:
@@ -298,6 +328,8 @@ class Engine:
                 self._finish(step, Outcome.NOT_STARTED, "the run was stopped")
             elif self._record.broken is not None:
                 self._finish(step, Outcome.NOT_STARTED, self._record.broken)
+            elif step.id in self._held and not self._admission.lost(step):
+                self._finish(step, Outcome.NOT_STARTED, self._held[step.id])
             else:
                 self._finish(step, Outcome.SKIPPED, self._admission.lost(step) or self._blocked.get(step.id, ""))
         self._pending = []

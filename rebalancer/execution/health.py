@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from rebalancer.drivers import Clock
 from rebalancer.errors import RebalancerError
-from rebalancer.execution.calls import Answer, Caller, in_background
+from rebalancer.execution.calls import Caller, Pending, in_background
 from rebalancer.execution.hosts import Hosts, guarded
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Probe, Safeguards
@@ -17,15 +16,13 @@ __all__ = ["FRESH", "Health"]
 
 FRESH = 5.0
 """Seconds for which a host's pressure is not asked for again: it is an average over ten."""
-GRACE = 2.0
-"""Seconds beyond its own time limit that a probe has to come back."""
 
 
 @dataclass(slots=True)
 class _Asked:
     """``trouble``: what the last answer said; None: it is well, or nobody has answered yet."""
 
-    future: Future[Answer] | None = None
+    pending: Pending | None = None
     at: float = float("-inf")
     answered: bool = False
     trouble: str | None = None
@@ -86,18 +83,14 @@ class Health:
 
     def _ask(self, probe: Probe, asked: _Asked) -> None:
         now = self._clock.now()
-        if asked.future is None:
+        if asked.pending is None:
             if now - asked.at >= probe.every:
-                asked.future, asked.at = self._call(probe.call, {"moment": "probe", "probe": probe.name}), now
+                message = {"moment": "probe", "probe": probe.name}
+                asked.pending, asked.at = Pending(probe.call, self._call(probe.call, message)), now
             return
-        if asked.future.done():
-            answer = asked.future.result()
-        elif now - asked.at < probe.call.timeout + GRACE:
-            return
-        else:
-            answer = Answer(consents=False, text=f"no answer within {probe.call.timeout:g} s")
-        asked.future, asked.answered = None, True
-        asked.trouble = None if answer.consents else answer.text or "it does not say why"
+        if (answer := asked.pending.answer()) is not None:
+            asked.pending, asked.answered = None, True
+            asked.trouble = None if answer.consents else answer.text or "it does not say why"
 
     def _is_stale(self, host: str) -> bool:
         return self._clock.now() - self._asked_at.get(host, float("-inf")) >= FRESH

@@ -6,12 +6,11 @@ The run's loop never waits for one: what is asked is answered later, and until t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import Clock
-from rebalancer.execution.calls import Answer, Caller, in_background
+from rebalancer.execution.calls import Caller, Pending, in_background
 from rebalancer.execution.outcome import Outcome, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Hook, Moment
@@ -21,24 +20,12 @@ __all__ = ["Hooks"]
 
 PAUSE = Seconds(0.1)
 """Between two looks whether everybody has answered."""
-GRACE = 2.0
-"""Seconds beyond its own time limit that a call has to come back."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Asked:
-    """One hook that was called; ``late`` stands for an answer when none has come in time."""
-
-    def __init__(self, hook: Hook, future: Future[Answer], until: float) -> None:
-        self.hook = hook
-        self._future = future
-        self._until = until
-
-    def answer(self, now: float) -> Answer | None:
-        if self._future.done():
-            return self._future.result()
-        if now < self._until:
-            return None
-        return Answer(consents=False, text=f"no answer within {self.hook.call.timeout:g} s")
+    hook: Hook
+    pending: Pending
 
 
 class Hooks:
@@ -51,6 +38,7 @@ class Hooks:
         self._call = caller
         self._cluster = ""
         self._steps: dict[str, list[_Asked]] = {}
+        self._unanswered: set[str] = set()
         self._told: list[tuple[_Asked, Step | None]] = []
 
     # Asking
@@ -63,10 +51,10 @@ class Hooks:
 
     def hindrance(self, step: Step) -> str | None:
         """What a step waits for; asks, the first time."""
-        asked = self._of(step)
-        if any(each.answer(self._clock.now()) is None for each in asked):
-            return "its hook is being asked"
-        return None
+        if self._all_answered(self._of(step)):
+            return None
+        self._unanswered.add(step.id)
+        return "its hook is being asked"
 
     def veto(self, step: Step) -> str | None:
         """Why a step must not start, once :meth:`hindrance` has nothing to say."""
@@ -76,13 +64,23 @@ class Hooks:
         """What was answered was for one start; the next is asked for anew."""
         self._steps.pop(step.id, None)
 
+    def due(self) -> bool:
+        """Whether somebody has answered since this was last asked."""
+        waits = {key for key, asked in self._steps.items() if not self._all_answered(asked)}
+        answered, self._unanswered = self._unanswered - waits, waits
+        return bool(answered)
+
     @property
     def waiting(self) -> bool:
-        return any(each.answer(self._clock.now()) is None for asked in self._steps.values() for each in asked)
+        # As of the last look: an answer that comes between two looks is news at the next one.
+        return bool(self._unanswered)
 
     # Telling
 
     def after_step(self, step: Step, outcome: StepOutcome) -> None:
+        """Of one that was started, or could not be."""
+        if outcome.outcome in (Outcome.SKIPPED, Outcome.NOT_STARTED):
+            return
         message = {"step": _of_step(step), "outcome": _of_outcome(outcome)}
         moments = [Moment.AFTER_STEP]
         if outcome.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
@@ -91,13 +89,13 @@ class Hooks:
             self._told += [(each, step) for each in self._ask(moment, message)]
 
     def after_run(self, result: RunResult) -> None:
-        """Waits until everybody has been told, each for as long as its hook may take."""
-        outcomes = {key: _of_outcome(outcome) for key, outcome in result.outcomes.items()}
-        message = {"complete": result.complete, "outcomes": outcomes}
-        self._told += [(each, None) for each in self._ask(Moment.AFTER_RUN, message)]
+        """Once everybody has been told of the steps; waits for all, each for as long as its hook may take."""
         for each, step in self._told:
             self._wait([each], step)
         self._told = []
+        outcomes = {key: _of_outcome(outcome) for key, outcome in result.outcomes.items()}
+        message = {"complete": result.complete, "outcomes": outcomes}
+        self._wait(self._ask(Moment.AFTER_RUN, message), None)
 
     # Inside
 
@@ -106,16 +104,20 @@ class Hooks:
             self._steps[step.id] = self._ask(Moment.BEFORE_STEP, {"step": _of_step(step)})
         return self._steps[step.id]
 
+    @staticmethod
+    def _all_answered(asked: Iterable[_Asked]) -> bool:
+        return all(each.pending.answer() is not None for each in asked)
+
     def _ask(self, moment: Moment, message: Mapping[str, object]) -> list[_Asked]:
         head = {"moment": moment.value, "run": self._record.run, "cluster": self._cluster}
         return [
-            _Asked(hook, self._call(hook.call, {**head, **message}), self._clock.now() + hook.call.timeout + GRACE)
+            _Asked(hook, Pending(hook.call, self._call(hook.call, {**head, **message})))
             for hook in self._hooks
             if hook.moment is moment
         ]
 
     def _wait(self, asked: list[_Asked], step: Step | None) -> str | None:
-        while any(each.answer(self._clock.now()) is None for each in asked):
+        while not self._all_answered(asked):
             self._clock.sleep(PAUSE)
         return self._refusal(asked, step)
 
@@ -123,7 +125,7 @@ class Hooks:
         """Notes every answer; the first that forbids it, in words."""
         found = None
         for each in asked:
-            answer = each.answer(self._clock.now())
+            answer = each.pending.answer()
             if answer is None:
                 continue
             hook = each.hook

@@ -14,6 +14,7 @@ from rebalancer.drivers import Clock, Migration, MigrationOptions, MigrationOutc
 from rebalancer.drivers.audit import overheard
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.engine import Engine
+from rebalancer.execution.guard import guard_of
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded
 from rebalancer.execution.journal import Journal, RunRecord, RunState, StepRecord, StepState
 from rebalancer.execution.keeper import Keeper
@@ -22,6 +23,7 @@ from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import Course, Decision, course
 from rebalancer.execution.stop import StopSignal
+from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan, Step
 
 __all__ = ["resume"]
@@ -43,6 +45,7 @@ def resume(
     clock: Clock,
     observer: Observer | None = None,
     stop: StopSignal | None = None,
+    safeguards: Safeguards | None = None,
 ) -> RunResult:
     """Settles what the run's last controller left, adopts what goes on, and starts what is not done.
 
@@ -56,14 +59,18 @@ def resume(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
+    guard = guard_of(safeguards, hosts, record, clock)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         recovery = _Recovery(plan, journal.run(run), hosts, record, clock)
         recovery.settle()
-        engine = Engine(plan, read(), hosts, record, clock, asked, recovery.settled)
+        engine = Engine(plan, read(), hosts, record, clock, asked, guard, recovery.settled)
         for step, migration, expected in recovery.going_on:
             engine.adopt(step, migration, expected)
+        if (veto := guard.hooks.before_run(plan)) is not None:
+            engine.forbid(veto)
         engine.carry_out()
         result = engine.result()
+        guard.hooks.after_run(result)
         record.finish(result)
     return result
 

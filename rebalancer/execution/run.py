@@ -6,6 +6,7 @@ from rebalancer.cluster import Cluster
 from rebalancer.drivers import Clock
 from rebalancer.drivers.audit import overheard
 from rebalancer.execution.engine import Engine
+from rebalancer.execution.guard import guard_of
 from rebalancer.execution.hosts import Hosts
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.keeper import Keeper
@@ -13,6 +14,7 @@ from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import RunResult
 from rebalancer.execution.record import Record
 from rebalancer.execution.stop import StopSignal
+from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan
 
 __all__ = ["execute"]
@@ -28,6 +30,7 @@ def execute(
     plan_text: str,
     observer: Observer | None = None,
     stop: StopSignal | None = None,
+    safeguards: Safeguards | None = None,
     command: str = "",
     undoes: int | None = None,
 ) -> RunResult:
@@ -42,9 +45,13 @@ def execute(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
+    guard = guard_of(safeguards, hosts, record, clock)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
-        engine = Engine(plan, cluster, hosts, record, clock, asked)
+        engine = Engine(plan, cluster, hosts, record, clock, asked, guard)
+        if (veto := guard.hooks.before_run(plan)) is not None:
+            engine.forbid(veto)
         engine.carry_out()
         result = engine.result()
+        guard.hooks.after_run(result)
         record.finish(result)
     return result

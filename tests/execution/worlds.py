@@ -9,6 +9,7 @@ from rebalancer_simulator import Faults, SimulatedHosts, Simulation
 from rebalancer.cluster import Capabilities, Cluster, Domain, Host, Link, MigrationTraits, Network
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.execution import Journal, Observer, RunResult, StopSignal, execute
+from rebalancer.inventory import Safeguards
 from rebalancer.plan.model import Guards, Plan, Prediction, Score, Step
 from rebalancer.policy.model import MigrationSettings
 
@@ -153,6 +154,7 @@ class Bench:
         observer: Observer | None = None,
         stop: StopSignal | None = None,
         cluster: Cluster | None = None,
+        safeguards: Safeguards | None = None,
     ) -> RunResult:
         """``cluster``: as it was read, where that is not as it is."""
         return execute(
@@ -164,6 +166,7 @@ class Bench:
             plan_text="{}",
             observer=observer,
             stop=stop,
+            safeguards=safeguards,
         )
 
     def placement(self) -> dict[str, list[str]]:
