@@ -5,6 +5,7 @@ from __future__ import annotations
 from rebalancer.cli.inputs import load_policy, read_input
 from rebalancer.cli.options import DirtyRate, Format, IgnoreUnreachable, Inventory, OutputFormat, Policies, Snapshot
 from rebalancer.cli.status import ExitStatus
+from rebalancer.cli.windows import tell_windows
 
 __all__ = ["check"]
 
@@ -23,6 +24,7 @@ def check(
 
     cluster = read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable)
     policy = load_policy(policies, cluster)
+    tell_windows(located.entry for located in policy.windows)
     assessment = assess(cluster, policy)
     if output is Format.JSON:
         print(check_json(assessment), end="")

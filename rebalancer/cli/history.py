@@ -10,31 +10,36 @@ from rebalancer.cli.inputs import tell
 from rebalancer.errors import RunError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rebalancer.cluster.units import Seconds
     from rebalancer.policy import History, Policy
 
 __all__ = ["read_history"]
 
 
-def read_history(policy: Policy, journal: Path | str | None = None) -> History | None:
-    """When domains moved, as far back as ``cooldown`` and ``per_domain`` look; None: the policy does not ask."""
+def read_history(
+    policy: Policy, journal: Path | str | None = None, *, advice: tuple[Mapping[str, str], ...] | None = None
+) -> History | None:
+    """When domains moved, as far back as ``cooldown`` and ``per_domain`` look, and ``advice``, what earlier plans said
+    (see :mod:`rebalancer.cli.advice`); None: the policy asks for neither."""
     from rebalancer.cluster.units import Seconds
     from rebalancer.execution.journal.location import journal_location
     from rebalancer.policy import History
 
     limits = policy.limits
     horizon = max(limits.cooldown or 0.0, limits.per_domain.within if limits.per_domain else 0.0)
-    if not horizon:
-        return None
     now = Seconds(datetime.now(UTC).timestamp())
+    if not horizon:
+        return None if advice is None else History(now=now, advice=advice)
     location = journal_location(journal)
     if isinstance(location, Path) and not location.exists():
-        return History(now=now)
+        return History(now=now, advice=advice)
     try:
-        return History(now=now, moves=_moves(location, Seconds(now - horizon)))
+        return History(now=now, moves=_moves(location, Seconds(now - horizon)), advice=advice)
     except RunError as error:
         tell(f"warning: cooldown and per_domain are not asked for: {error}")
-        return None
+        return None if advice is None else History(now=now, advice=advice)
 
 
 def _moves(location: Path | str, since: Seconds) -> dict[str, tuple[Seconds, ...]]:

@@ -18,6 +18,7 @@ __all__ = [
     "IgnoreUnreachable",
     "Inventory",
     "Journal",
+    "Now",
     "OptionalRun",
     "OutputFormat",
     "Policies",
@@ -77,6 +78,7 @@ DetailedExitcode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="End with status 2 when the plan has steps.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Now = Annotated[bool, typer.Option("--now", help="Go on though no window of the policy is open.")]
 Journal = Annotated[
     str | None,
     typer.Option(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rebalancer.cli.advice import AdviceBook
 from rebalancer.cli.history import read_history
 from rebalancer.cli.inputs import load_policy, stop_after
+from rebalancer.cli.windows import tell_windows
 from rebalancer.cluster.units import Seconds
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
     from rebalancer.plan.make import make_plan
 
     policy = load_policy(options.policies, cluster, options.default_policy)
+    tell_windows(located.entry for located in policy.windows)
+    book = AdviceBook(policy, cluster, options.journal)
     plan = make_plan(
         cluster,
         policy,
@@ -46,6 +50,7 @@ def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
         effort=options.effort,
         created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         stop=stop_after(options.time_limit),
-        history=read_history(policy, options.journal),
+        history=read_history(policy, options.journal, advice=book.earlier()),
     )
+    book.remember(plan)
     return plan, policy.name

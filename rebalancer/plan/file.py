@@ -16,6 +16,7 @@ from rebalancer.errors import InvalidInput, Problem
 from rebalancer.placement.explain import Breach
 from rebalancer.plan.model import Guards, Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
+from rebalancer.policy.windows import WindowEntry
 
 __all__ = ["dump_plan", "parse_plan"]
 
@@ -137,6 +138,7 @@ class _PlanFile(Model):
     unplaced: tuple[_Unplaced, ...] = ()
     notes: tuple[str, ...] = ()
     guards: _Guards
+    windows: tuple[WindowEntry, ...] = ()
     snapshot: dict[str, object]
 
 
@@ -175,6 +177,7 @@ def dump_plan(plan: Plan) -> str:
             "links": dict(plan.guards.links),
             "hosts": {resource: dict(limits) for resource, limits in plan.guards.hosts.items()},
         },
+        **({"windows": [window.model_dump() for window in plan.windows]} if plan.windows else {}),
         "snapshot": json.loads(dump_snapshot(plan.snapshot)),
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -255,6 +258,7 @@ def parse_plan(text: str, file: str) -> Plan:
             ends={link.name: link.connects for link in snapshot.links},
             hosts=found.guards.hosts,
         ),
+        windows=found.windows,
     )
 
 

@@ -80,6 +80,7 @@ class _Planning:
         self.caps = compiled.link_caps
         self.network = Network(cluster.links)
         self.notes: list[str] = []
+        self.advised: dict[str, str] = {}
         self.cuts: list[_Cut] = []
 
     def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, tuple[Step, ...]]:
@@ -171,10 +172,11 @@ class _Planning:
         return self._is_confirmed(placement)
 
     def _is_confirmed(self, placement: IntArray) -> bool:
-        if self.history is None or self.history.advice is None:
-            return True
         moved = np.flatnonzero(placement != self.problem.start)
         advice = {self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved}
+        self.advised = advice
+        if self.history is None or self.history.advice is None:
+            return True
         times, wanted = 1 + self.history.times_advised(advice), self.policy.limits.confirmations
         if times < wanted:
             self.notes.append(
@@ -264,6 +266,8 @@ class _Planning:
                 steps, self.network, self.caps, {d.uuid: d.migration.memory for d in self.domains}
             ),
             guards=self._guards(),
+            windows=tuple(located.entry for located in self.policy.windows),
+            advised=self.advised,
         )
 
     def _name(self, domain: int) -> str:

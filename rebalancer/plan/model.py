@@ -15,6 +15,7 @@ from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.placement.explain import Breach
 from rebalancer.policy.model import MigrationSettings
+from rebalancer.policy.windows import WindowEntry
 
 __all__ = ["Guards", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
 
@@ -130,6 +131,10 @@ class Plan:
     makespan_bound: Seconds = Seconds(0.0)
     """No order of these steps takes less."""
     guards: Guards = field(default_factory=Guards)
+    windows: tuple[WindowEntry, ...] = ()
+    """When it may be carried out; always, where there are none."""
+    advised: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """UUID → host, of the best placement found, carried out or still to be confirmed; not in the plan file."""
 
     @cached_property
     def makespan(self) -> Seconds:

@@ -31,6 +31,7 @@ from rebalancer.policy.schema import json_schema, schema_text
 from rebalancer.policy.show import show_policy
 from rebalancer.policy.steps import Order, StepGroup, StepRules, TimeLimit
 from rebalancer.policy.view import View
+from rebalancer.policy.windows import Opening, WindowEntry, opening
 
 __all__ = [
     "Caution",
@@ -45,6 +46,7 @@ __all__ = [
     "MigrationSettings",
     "Names",
     "OnClash",
+    "Opening",
     "Order",
     "Override",
     "Policy",
@@ -55,10 +57,12 @@ __all__ = [
     "Steps",
     "TimeLimit",
     "View",
+    "WindowEntry",
     "check_policy",
     "compile_problem",
     "json_schema",
     "load_policies",
+    "opening",
     "parse_policy",
     "policy_names",
     "policy_text",

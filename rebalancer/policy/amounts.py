@@ -45,7 +45,7 @@ def _number(value: object) -> float | DomainNumber:
         return value
     if isinstance(value, str) and not value[:1].isdigit():
         return DomainNumber(value)
-    return parse_quantity("", value)
+    return float(parse_quantity("", value))
 
 
 AmountOrNumberField = Annotated[

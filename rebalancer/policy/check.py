@@ -67,13 +67,6 @@ def _limits(policy: Policy, view: View) -> Iterator[Problem]:
         position = written["per_group"].position if "per_group" in written else None
         for _, problem in key_findings(policy.limits.per_group.group, DomainSelector("true"), view):
             yield type(problem)(f"limits: per_group: {problem.message}", position)
-    if policy.limits.confirmations > 1:
-        position = written["confirmations"].position if "confirmations" in written else None
-        yield Caution(
-            "limits: confirmations counts where plans are made again and again and remembered, which plan and apply do "
-            "not do: there each plan is taken as it is",
-            position,
-        )
 
 
 def _hints(policy: Policy, view: View) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from rebalancer.placement.primitives import BoolArray, Primitive
 from rebalancer.placement.problem import Term
 from rebalancer.policy.expressions import DomainKey, DomainSelector, HostSelector
 from rebalancer.policy.view import View
+from rebalancer.policy.windows import WindowEntry
 
 __all__ = [
     "Caution",
@@ -60,6 +61,9 @@ class During(StrEnum):
 class _Clause(Model, ABC):
     word: ClassVar[str]
     """The key it is written with."""
+
+    windows: tuple[WindowEntry, ...] = ()
+    """Counts only while one of these is open, at the time when the cluster was read; always by default."""
 
     @property
     def detail(self) -> str:

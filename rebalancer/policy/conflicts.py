@@ -28,7 +28,12 @@ _SHOWN = 4
 
 def static_conflicts(clauses: Iterable[Clause]) -> Iterator[Problem]:
     """Hard rules of which no cluster can keep both, for any domain that both select."""
-    hard = [clause for clause in clauses if isinstance(clause.body, Rule) and clause.body.soft is None]
+    # Rules with windows may never count at the same time.
+    hard = [
+        clause
+        for clause in clauses
+        if isinstance(clause.body, Rule) and clause.body.soft is None and not clause.body.windows
+    ]
     for clause in hard:
         message = _impossible(clause)
         if message:
@@ -120,7 +125,11 @@ _PAIRS: Mapping[tuple[str, str], Callable[[Any, Any], str | None]] = {
 
 def cluster_conflicts(policy: Policy, view: View) -> Iterator[Problem]:
     """What cannot hold in this cluster. Where it is up to where domains stand now, a warning."""
-    hard = [clause for clause in policy.clauses if isinstance(clause.body, Rule) and clause.body.soft is None]
+    hard = [
+        clause
+        for clause in policy.clauses
+        if isinstance(clause.body, Rule) and clause.body.soft is None and clause.counts(view)
+    ]
     yield from _without_host(policy, hard, view)
     for clause in hard:
         if isinstance(clause.body, AntiAffinity):

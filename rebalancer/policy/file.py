@@ -24,6 +24,7 @@ from rebalancer.policy.expressions import DomainKey, DomainSelector, ExpressionE
 from rebalancer.policy.model import Clause, Located, Override, Source, Steps
 from rebalancer.policy.overrides import parse_overrides
 from rebalancer.policy.steps import StepsEntry
+from rebalancer.policy.windows import WindowEntry
 
 __all__ = ["Layer", "PolicyFile", "parse_layer"]
 
@@ -46,6 +47,8 @@ class PolicyFile(FileModel):
     """How domains are migrated."""
     steps: StepsEntry = StepsEntry()
     """In which order and when domains are migrated. A move that cannot be made so is not made."""
+    windows: tuple[WindowEntry, ...] = ()
+    """When ``apply`` may move anything; always by default. ``plan`` and ``check`` say whether one is open."""
     limits: LimitsEntry = LimitsEntry()
     """How much a plan may do, and what it must gain."""
     protect: tuple[ProtectEntry, ...] = ()
@@ -70,6 +73,7 @@ class Layer:
     links: tuple[Located[LinkEntry], ...]
     migration: tuple[Located[MigrationEntry], ...]
     limits: LimitsEntry
+    windows: tuple[Located[WindowEntry], ...] = ()
     steps: Steps = field(default_factory=Steps)
     protect: tuple[Located[ProtectEntry], ...] = ()
     overrides: tuple[Override, ...] = ()
@@ -104,6 +108,7 @@ def parse_layer(text: str, file: str) -> Layer:
         links=_located(document, "links", read.links),
         migration=_located(document, "migration", read.migration),
         limits=read.limits,
+        windows=_located(document, "windows", read.windows),
         steps=_steps(document, read.steps),
         protect=_located(document, "protect", read.protect),
         overrides=overrides,

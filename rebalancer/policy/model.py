@@ -11,11 +11,13 @@ from rebalancer.cluster import Domain, Link
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import InvalidInput, Position, Problem
 from rebalancer.placement.problem import Term
+from rebalancer.policy.clause import Caution
 from rebalancer.policy.entries import LinkEntry, MigrationEntry, MigrationOptions, ProtectEntry
 from rebalancer.policy.expressions import DomainSelector
 from rebalancer.policy.settings import Hints, Limits, LinkCap, MigrationSettings, Names, OnClash, Rung
 from rebalancer.policy.steps import DeadlineEntry, GroupEntry, NoDelayEntry, PrecedenceEntry
 from rebalancer.policy.view import View
+from rebalancer.policy.windows import WindowEntry, opening
 
 __all__ = [
     "Clause",
@@ -80,6 +82,8 @@ class Clause:
 
     def terms(self, view: View) -> tuple[Term, ...]:
         """Raises InvalidInput with the clause's position where one of its expressions fails for a domain or host."""
+        if not self.counts(view):
+            return ()
         try:
             return tuple(self.body.terms(view))
         except InvalidInput as error:
@@ -88,9 +92,27 @@ class Clause:
     def check(self, view: View) -> tuple[Problem, ...]:
         """What in the clause does not fit this cluster, with positions; warnings are Cautions."""
         try:
-            return tuple(self._placed(problem, path) for path, problem in self.body.check(view))
+            found = (*self.body.check(view), *self._windows_findings(view))
+            return tuple(self._placed(problem, path) for path, problem in found)
         except InvalidInput as error:
             return tuple(self._placed(problem, ()) for problem in error.problems)
+
+    @property
+    def windows(self) -> tuple[WindowEntry, ...]:
+        """When it counts; always, where there are none."""
+        found = getattr(self.body, "windows", ())
+        return found if isinstance(found, tuple) else ()
+
+    def counts(self, view: View) -> bool:
+        """Whether it counts at the time when the cluster was read."""
+        return not self.windows or (view.now is not None and opening(self.windows, view.now).is_open)
+
+    def _windows_findings(self, view: View) -> Iterator[tuple[Path, Problem]]:
+        if self.windows and view.now is None:
+            yield ("windows",), Problem("nobody knows whether its windows are open: the snapshot has no 'taken_at'")
+        elif view.now is not None and not self.counts(view):
+            words = opening(self.windows, view.now).words(view.now)
+            yield ("windows",), Caution(f"does not count now: its windows are {words}")
 
     def _placed(self, problem: Problem, path: Path) -> Problem:
         position = problem.position or self.source.at(path)
@@ -171,6 +193,8 @@ class Policy:
     hints: Hints = field(default_factory=Hints)
     settings: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
     """Section → key → what is written."""
+    windows: tuple[Located[WindowEntry], ...] = ()
+    """When ``apply`` may move anything; always, where there are none."""
 
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:

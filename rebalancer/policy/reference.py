@@ -27,7 +27,7 @@ from rebalancer.policy.show import flow
 __all__ = ["filled_in", "main"]
 
 _MARK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
-_ONCE_FOR_ALL = ("soft", "during", "tier")
+_ONCE_FOR_ALL = ("soft", "during", "tier", "windows")
 """Keys that every rule or goal has; the page says them once."""
 
 
@@ -80,7 +80,7 @@ def _keys(
                 yield from _keys(schema, below, indent=f"{indent}  ")
 
 
-_SHOWN_ELSEWHERE = ("migration",)
+_SHOWN_ELSEWHERE = ("migration", "windows")
 
 
 def _references(part: Mapping[str, Any]) -> Iterator[str]:
@@ -115,7 +115,9 @@ def _clauses(models: Mapping[str, type[BaseModel]], section: str) -> Iterator[st
     schema = json_schema()
     for name, model in models.items():
         yield from (f"### `{name}`", "", _doc(model.__doc__), "")
-        yield from _keys(schema, _definition(schema, section, name), () if name == "prefer" else _ONCE_FOR_ALL)
+        yield from _keys(
+            schema, _definition(schema, section, name), ("windows",) if name == "prefer" else _ONCE_FOR_ALL
+        )
         yield ""
 
 
@@ -143,9 +145,14 @@ def _equivalents(equivalents: Equivalents) -> Iterator[str]:
     for system in equivalents.systems:
         yield from (f"### {system.system}", "", "| there | here | example |", "| --- | --- | --- |")
         for row in system.rows:
-            ours, example = (row.ours, _example(row.policy)) if row.policy else (f"– ({row.without})", "")
-            yield f"| {row.theirs} | {ours} | {example} |"
+            yield f"| {row.theirs} | {row.ours} | {_example(row.policy)} |"
         yield ""
+    yield from ("### Outside of what a rebalancer does", "")
+    yield "No constraints or objectives of where domains run or how they get there, and so not in the tables above:"
+    yield ""
+    for system in equivalents.systems:
+        yield from (f"- {system.system}: {each.theirs}: {each.because}" for each in system.outside)
+    yield ""
 
 
 def _example(policy: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import NAMESPACE_DNS, uuid5
@@ -39,20 +39,31 @@ from rebalancer.documents import (
     FileModel,
     Model,
     Name,
+    PositiveField,
+    RateField,
     header,
     parse_document,
     validate,
 )
 from rebalancer.errors import InvalidInput, Position, Problem, RebalancerError
 from rebalancer.plan.make import make_plan
-from rebalancer.plan.model import Plan
+from rebalancer.plan.model import Plan, Step
 from rebalancer.policy.check import check_policy
 from rebalancer.policy.file import Layer
 from rebalancer.policy.history import History
 from rebalancer.policy.load import load_layers, merge, parse_layers
 from rebalancer.policy.model import Policy
 
-__all__ = ["ClusterPart", "ScenarioFile", "cluster_of", "run_scenario"]
+__all__ = [
+    "ClusterPart",
+    "Expect",
+    "HistoryPart",
+    "ScenarioFile",
+    "cluster_of",
+    "differences",
+    "history_of",
+    "run_scenario",
+]
 
 _ABLE = {"live": True, "offline": True, "rename": True, "bandwidth": True, "set_bandwidth": True, "max_downtime": True}
 _ABLE |= {"cancel": True}
@@ -87,6 +98,8 @@ class ClusterPart(Model):
     """Domains as in a snapshot; ``count: 3`` makes three of one, numbered from 1."""
     links: tuple[dict[str, Any], ...] = ()
     """Links as in a snapshot."""
+    taken_at: str = ""
+    """When it was read, which is what ``windows`` go by: ``2026-11-22T18:00:00Z``."""
 
 
 class HistoryPart(Model):
@@ -121,6 +134,18 @@ class Expect(Model):
     """How many elements of hard rules are broken in the end."""
     notes: tuple[str, ...] = ()
     """What the plan's notes must contain."""
+    order: tuple[tuple[Name, Name], ...] = ()
+    """Pairs of domains: the first has moved before the second starts to."""
+    at_once: tuple[tuple[Name, ...], ...] = ()
+    """Domains whose moves start at the same moment."""
+    bandwidth: Mapping[str, RateField] = Field(default_factory=dict)
+    """Domain → the rate with which its move starts at most."""
+    parallel: PositiveField | None = None
+    """How many moves go on at once at most."""
+    settings: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    """Domain → how it is migrated: ``{web1: {live: false, timeout: 1800}}``, in base units."""
+    reason: Mapping[str, Name] = Field(default_factory=dict)
+    """Domain that cannot be moved → what the reasons must contain."""
     refused: str | None = None
     """What the error must contain with which the policy is refused."""
 
@@ -147,14 +172,14 @@ def run_scenario(text: str, file: str, read: Callable[[str], str]) -> tuple[str,
         errors, _ = check_policy(policy, cluster)
         if errors:
             raise InvalidInput(errors)
-        plan = make_plan(cluster, policy, history=_history(scenario.history, cluster), effort=_EFFORT)
+        plan = make_plan(cluster, policy, history=history_of(scenario.history, cluster), effort=_EFFORT)
     except RebalancerError as error:
         if expect.refused is not None and expect.refused in str(error):
             return ()
         return (f"is refused: {error}",)
     if expect.refused is not None:
         return (f"is not refused; expected: {expect.refused}",)
-    return (*_differences(cluster, plan, expect), *_unstable(cluster, policy, plan))
+    return (*differences(cluster, plan, expect), *_unstable(cluster, policy, plan))
 
 
 def _policy(document: Document, scenario: ScenarioFile, read: Callable[[str], str]) -> Policy:
@@ -174,7 +199,15 @@ def cluster_of(part: ClusterPart, file: str = "") -> Cluster:
     """The cluster that is meant; raises InvalidInput, with positions in what a snapshot of it would be."""
     hosts = [{"migration": _ABLE, **part.host, **host} for host in part.hosts]
     domains = [item for domain in part.domains for item in _domains({**part.domain, **domain})]
-    data = {"apiVersion": API_VERSION, "kind": "Cluster", "hosts": hosts, "domains": domains, "links": list(part.links)}
+    data: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": "Cluster",
+        "hosts": hosts,
+        "domains": domains,
+        "links": list(part.links),
+    }
+    if part.taken_at:
+        data["metadata"] = {"taken_at": part.taken_at}
     return parse_snapshot(json.dumps(data), file)
 
 
@@ -197,7 +230,7 @@ def _domains(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"uuid": str(uuid5(NAMESPACE_DNS, numbered)), **entry, "name": numbered}
 
 
-def _history(part: HistoryPart | None, cluster: Cluster) -> History | None:
+def history_of(part: HistoryPart | None, cluster: Cluster) -> History | None:
     if part is None:
         return None
     uuids = {domain.name: domain.uuid for domain in cluster.domains}
@@ -206,7 +239,8 @@ def _history(part: HistoryPart | None, cluster: Cluster) -> History | None:
     return History(now=Seconds(0.0), moves=moves, advice=advice)
 
 
-def _differences(cluster: Cluster, plan: Plan, expect: Expect) -> Iterator[str]:
+def differences(cluster: Cluster, plan: Plan, expect: Expect) -> Iterator[str]:
+    """In what a plan is not as expected."""
     ends = {domain.name: plan.placement.get(domain.uuid, domain.host) for domain in cluster.active_domains}
     counts = Counter(ends.values())
     asked = [*expect.placement, *expect.stay, *(n for names in (*expect.together, *expect.apart) for n in names)]
@@ -228,7 +262,47 @@ def _differences(cluster: Cluster, plan: Plan, expect: Expect) -> Iterator[str]:
     for names in expect.apart:
         if len({ends[name] for name in names}) < len(names):
             yield f"{', '.join(names)} are not apart: {', '.join(ends[name] for name in names)}"
+    yield from _of_steps(plan, expect)
     yield from (f"no note says {shown(words)}: {plan.notes}" for words in expect.notes if words not in str(plan.notes))
+
+
+def _of_steps(plan: Plan, expect: Expect) -> Iterator[str]:
+    names = {domain.uuid: domain.name for domain in plan.snapshot.active_domains}
+    steps = [(names[step.uuid], step) for step in plan.steps]
+    for name, step in steps:
+        yield from _of_step(name, step, expect)
+    moving = {name for name, _ in steps}
+    yield from (f"{name} does not move" for name in (*expect.settings, *expect.bandwidth) if name not in moving)
+    yield from _of_times(steps, expect)
+    found = {each.domain: "; ".join(each.reasons.values()) for each in plan.unplaced}
+    for name, words in expect.reason.items():
+        if words not in found.get(name, ""):
+            yield f"no reason for {name} says {shown(words)}: {found.get(name)}"
+
+
+def _of_step(name: str, step: Step, expect: Expect) -> Iterator[str]:
+    for key, wanted in expect.settings.get(name, {}).items():
+        if getattr(step.settings, key, None) != wanted:
+            yield f"{name} is migrated with {key}: {getattr(step.settings, key, None)}, not {wanted}"
+    if step.bandwidth is not None and step.bandwidth > expect.bandwidth.get(name, step.bandwidth):
+        yield f"{name} moves at {step.bandwidth} bytes per second"
+
+
+def _of_times(steps: Sequence[tuple[str, Step]], expect: Expect) -> Iterator[str]:
+    starts: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    for name, step in steps:
+        starts.setdefault(name, step.predicted.start)
+        ends[name] = step.predicted.end
+    busy = [sum(o.predicted.start <= s.predicted.start < o.predicted.end for _, o in steps) for _, s in steps]
+    if expect.parallel is not None and max(busy, default=0) > expect.parallel:
+        yield f"{max(busy)} moves go on at once, not {expect.parallel}"
+    for first, second in expect.order:
+        if first not in ends or second not in starts or starts[second] < ends[first] - 1e-6:
+            yield f"{second} does not wait for {first}"
+    for together in expect.at_once:
+        if len({starts.get(name) for name in together}) != 1:
+            yield f"{', '.join(together)} do not start at once"
 
 
 def _numbers(plan: Plan, expect: Expect, counts: Mapping[str, int]) -> Iterator[str]:

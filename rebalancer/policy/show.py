@@ -39,6 +39,7 @@ def show_policy(policy: Policy) -> str:
     lines += _section("links", map(_located, policy.links))
     lines += _section("migration", map(_located, policy.migration))
     lines += _steps(policy)
+    lines += _section("windows", map(_located, policy.windows))
     lines += _settings("limits", policy.settings)
     lines += _section("protect", map(_located, policy.protect))
     lines += _section("overrides", [(flow(override.source.data), override.source) for override in policy.overrides])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from rebalancer.cluster import Cluster, Domain, Host, HostState
 from rebalancer.cluster.units import Seconds
 from rebalancer.placement.primitives import BoolArray, FloatArray, IntArray
+from rebalancer.policy.windows import time_of
 
 __all__ = ["View", "rough_duration"]
 
@@ -34,6 +36,11 @@ class View:
     cluster: Cluster
     predict: Callable[[Domain], Seconds] = field(default=rough_duration)
     """How long a domain's migration will take; the planner may know better than the default."""
+
+    @cached_property
+    def now(self) -> datetime | None:
+        """When the cluster was read, where that is known: it is what windows go by."""
+        return time_of(self.cluster.taken_at)
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:

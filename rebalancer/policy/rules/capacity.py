@@ -100,8 +100,9 @@ class Capacity(Rule):
     across: Name = "host"
     """``host``, or the label of hosts whose values are the zones: what their hosts have, they have together. A host
     without the label is not limited."""
-    limit: AmountField = None
-    """What each zone may hold, in place of what its hosts have: ``2 TiB``."""
+    limit: TargetField | None = None
+    """What each zone may hold, in place of what its hosts have: an amount (``2 TiB``), or a share of what all domains
+    that count use together (``40%``)."""
     least: TargetField | None = None
     """What each zone holds at least: a share of what its hosts have (``20%``) or an amount (``64 GiB``)."""
     presence: Presence | None = None
@@ -126,13 +127,13 @@ class Capacity(Rule):
         """float[H], in base units; infinite where there is none."""
         chosen = host_mask(self.hosts, view)
         if self.limit is not None:
-            return np.where(chosen, self.limit, np.inf)
+            return np.where(chosen, self._given(self.limit, view), np.inf)
         capacity = view.capacity(self.resource)
         limit = np.maximum(capacity - self.reserve, 0.0) * self.overcommit * self.most
         return np.where(~np.isnan(capacity) & chosen, limit, np.inf)
 
     def terms(self, view: View) -> Iterable[Term]:
-        demand = np.where(view.where(self.select.matches), view.demand(self.resource, self.load), 0.0)
+        demand = self._demand(view)
         limits = self.limits(view)
         zone = np.where(host_mask(self.hosts, view), view.zones(self.across), -1)
         if self.across == "host" and self.presence is None:
@@ -144,16 +145,22 @@ class Capacity(Rule):
                 both_ends=self.moving is Moving.BOTH,
             )
         else:
-            primitive = self._pool(demand, zone, view, most=self._together(zone, limits))
+            primitive = self._pool(demand, zone, view, most=self._together(zone, limits, view))
         yield self.term(primitive)
         if self.least is not None:
             least = lower_bound(zone, view, partial(self._wanted, self.least, view))
             yield replace(self.term(self._pool(demand, zone, view, least=least)), name=f"{self.title}, least")
 
-    def _together(self, zone: IntArray, limits: FloatArray) -> FloatArray:
+    def _demand(self, view: View) -> FloatArray:
+        return np.where(view.where(self.select.matches), view.demand(self.resource, self.load), 0.0)
+
+    def _given(self, limit: Target, view: View) -> float:
+        return limit.amount or 0.0 if limit.share is None else limit.share * float(self._demand(view).sum())
+
+    def _together(self, zone: IntArray, limits: FloatArray, view: View) -> FloatArray:
         """float[Z]"""
         if self.limit is not None:
-            return np.full(int(zone.max(initial=-1)) + 1, self.limit)
+            return np.full(int(zone.max(initial=-1)) + 1, self._given(self.limit, view))
         return upper_bound(zone, limits)
 
     def _wanted(self, least: Target, view: View, hosts: IntArray) -> float:

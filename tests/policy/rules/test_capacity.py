@@ -44,7 +44,7 @@ def test_the_uses_of_a_hosts_domains_stay_within_its_limit(
 
 
 def draw_of_zones(random: Random, view: View) -> Capacity:
-    limit = random.choice([None, None, 3.0, 8.0])
+    limit = random.choice([None, None, Target(amount=3.0), Target(share=0.4)])
     return Capacity(
         resource=random.choice(["cpu", "slots"]),
         reserve=0.0 if limit else random.choice([0.0, 1.0]),
@@ -74,7 +74,9 @@ def of_zones(rule: Capacity, placed: Placed) -> float:
         load = weight_of(rule, guests, placed)
         known = [item.capacity.get(rule.resource) for item in hosts]
         if rule.limit is not None:
-            wrong += max(load - rule.limit, 0.0)
+            everything = sum(counts(item, rule.resource, rule.load) for item in placed.selected(rule.select))
+            limit = rule.limit.amount if rule.limit.share is None else rule.limit.share * everything
+            wrong += max(load - (limit or 0.0), 0.0)
         elif None not in known:
             limit = sum(max((has or 0.0) - rule.reserve, 0.0) * rule.most for has in known)
             wrong += max(load - limit, 0.0)
