@@ -12,15 +12,18 @@ __all__ = ["Dependencies"]
 class Dependencies:
     """Follows a plan step by step, in the order in which steps start and finish.
 
-    A step needs departures only where all that arrived before it, together with it, would not have fitted beside
-    what was there at the beginning. Then it needs the largest departures, the earliest of equals. The moves of groups
-    whose domains mind each other are different: a step needs those made before it where not any order would have done.
+    What is free at the beginning, and what each departure frees, is given away once. A step takes from what it waits
+    for anyway, then from what was free, then from the largest departures, the earliest of equals; so it waits for as
+    few as will do, and for none that others already wait for in vain. The moves of groups whose domains mind each
+    other are different: a step needs those made before it where not any order would have done.
     """
 
     def __init__(self, ledger: Ledger, homes: Iterable[int]) -> None:
         self._ledger = ledger
         self._taken: dict[tuple[str | int, ...], float] = {}
-        self._freed: dict[tuple[str | int, ...], list[tuple[str, float]]] = {}
+        """Of what was there at the beginning."""
+        self._freed: dict[tuple[str | int, ...], dict[str, float]] = {}
+        """By whom, and how much of it nobody has taken yet."""
         self._names_freed: dict[tuple[int, str], str] = {}
         self._last_leg: dict[int, str] = {}
         self._watches = [each.again() for each in ledger.watches]
@@ -31,7 +34,7 @@ class Dependencies:
         """domain → what its running step needs because of which element."""
         for domain, host in enumerate(homes):
             for claim in ledger.claims(domain, host):
-                self._take(claim)
+                self._taken[claim.key] = self._taken.get(claim.key, 0.0) + claim.amount
 
     def start(self, domain: int, source: int, destination: int, name: str) -> tuple[str, ...]:
         """The ids of the steps that this one, starting now, needs."""
@@ -42,8 +45,7 @@ class Dependencies:
         if freed_name is not None:
             needed.add(freed_name)
         for claim in self._new_claims(domain, destination, source):
-            self._take(claim)
-            needed |= self._departures(claim, needed)
+            needed |= self._take(claim, needed)
         for steps in self._ordered(domain, destination):
             needed |= steps
         return tuple(sorted(needed, key=lambda step: (len(step), step)))
@@ -51,7 +53,7 @@ class Dependencies:
     def finish(self, step: str, domain: int, source: int, destination: int, name: str) -> None:
         """A step has freed what its domain held on the source, its name there included."""
         for claim in self._new_claims(domain, source, destination):
-            self._freed.setdefault(claim.key, []).append((step, claim.amount))
+            self._freed.setdefault(claim.key, {})[step] = claim.amount
         self._names_freed[source, name] = step
         waits = self._waits.pop(domain, {})
         for index, each in enumerate(self._watches):
@@ -80,18 +82,29 @@ class Dependencies:
         elsewhere = {claim.key for claim in self._ledger.claims(domain, other)}
         return [claim for claim in self._ledger.claims(domain, host) if claim.key not in elsewhere]
 
-    def _take(self, claim: Claim) -> None:
-        self._taken[claim.key] = self._taken.get(claim.key, 0.0) + claim.amount
-
-    def _departures(self, claim: Claim, known: set[str]) -> set[str]:
-        deficit = self._taken[claim.key] - claim.bound
-        freed = self._freed.get(claim.key, [])
-        deficit -= sum(amount for step, amount in freed if step in known)
+    def _take(self, claim: Claim, known: set[str]) -> set[str]:
+        """The departures that it takes."""
+        freed = self._freed.get(claim.key, {})
+        missing = claim.amount
+        for step in [step for step in freed if step in known]:
+            missing -= self._use(freed, step, missing)
+        taken = self._taken.get(claim.key, 0.0)
+        free = min(max(claim.bound - taken, 0.0), missing)
+        self._taken[claim.key] = taken + free
+        missing -= free
         chosen: set[str] = set()
-        for step, amount in sorted(freed, key=lambda departure: -departure[1]):
-            if deficit <= 0:
+        for step, _ in sorted(freed.items(), key=lambda departure: -departure[1]):
+            # Sums of fractions (cores) must not make one wait for a trifle.
+            if missing <= 1e-9 * claim.amount:
                 break
-            if step not in known:
-                chosen.add(step)
-                deficit -= amount
+            chosen.add(step)
+            missing -= self._use(freed, step, missing)
         return chosen
+
+    @staticmethod
+    def _use(freed: dict[str, float], step: str, most: float) -> float:
+        used = min(freed[step], most)
+        freed[step] -= used
+        if freed[step] <= 0:
+            del freed[step]
+        return used

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from rebalancer.cluster import Cluster
-from rebalancer.placement.primitives import AllowedHosts, BoolArray, Capacity, FloatArray, GroupMost, IntArray
+from rebalancer.placement.primitives import AllowedHosts, Capacity, GroupMost, IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.plan.watches import Watch, watch
 
 __all__ = ["Claim", "Ledger", "Leg"]
 
+_SLACK = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A domain (by index) that goes from one host to another, under ``name``; ``fixed_name``: the name must be free
-    there, since it may not be changed on the way."""
+    """A domain (by index) that goes from one host to another."""
 
     domain: int
     source: int
     destination: int
-    name: str
-    fixed_name: bool = False
 
     def reversed(self) -> Leg:
         return replace(self, source=self.destination, destination=self.source)
@@ -36,9 +34,14 @@ class Leg:
 class _Groups:
     """A rule on groups, and who of each group holds a place in each zone now."""
 
-    rule: GroupMost
+    group: list[int]
+    zone: list[int]
     holders: dict[tuple[int, int], dict[int, int]]
     bound: dict[tuple[int, int], int]
+
+    def place(self, domain: int, host: int) -> tuple[int, int] | None:
+        group, zone = self.group[domain], self.zone[host]
+        return None if group < 0 or zone < 0 else (group, zone)
 
 
 class Claim(NamedTuple):
@@ -61,80 +64,97 @@ class Ledger:
     def __init__(self, cluster: Cluster, problem: Problem, placement: IntArray | None = None) -> None:
         terms = [term for term in problem.terms if term.hard and term.continuous]
         rules = [term.primitive for term in terms]
-        capacities = [rule for rule in rules if isinstance(rule, Capacity)]
-        hosts, domains = len(problem.hosts), len(problem.domains)
+        capacities = [rule for rule in rules if isinstance(rule, Capacity) and np.isfinite(rule.limit).any()]
+        self.start: list[int] = [int(host) for host in problem.start]
         self.resources = tuple(capacity.resource for capacity in capacities)
-        self.demand: FloatArray = np.array([c.demand for c in capacities], dtype=np.float64).reshape(
-            len(capacities), domains
-        )
-        limit = np.array([c.limit for c in capacities], dtype=np.float64).reshape(len(capacities), hosts)
-        self._both_ends = np.array([capacity.both_ends for capacity in capacities], dtype=np.bool_)
-        self.load: FloatArray = np.zeros_like(limit)
-        for index, host in enumerate(problem.start):
-            self.load[:, host] += self.demand[:, index]
-        self.bound: FloatArray = np.maximum(limit, self.load) * (1 + 1e-9) + 1e-9
+        self._book_capacities(capacities, len(problem.hosts))
         self._allowed = [(t.primitive, t.physical) for t in terms if isinstance(t.primitive, AllowedHosts)]
-        self._groups: list[_Groups] = []
-        self._start = problem.start
         host_index = {name: i for i, name in enumerate(problem.hosts)}
         self._names: list[dict[str, int]] = [{} for _ in problem.hosts]
         for domain in cluster.domains:
             names = self._names[host_index[domain.host]]
             names[domain.name] = names.get(domain.name, 0) + 1
-        for rule in rules:
-            if isinstance(rule, GroupMost):
-                self._groups.append(self._book_groups(rule))
+        self._groups = [self._book_groups(rule) for rule in rules if isinstance(rule, GroupMost)]
         found = (watch(rule, problem.start, placement) for rule in rules)
         self.watches: tuple[Watch, ...] = tuple(each for each in found if each is not None)
-        self._on: list[dict[int, int]] = [{int(host): 1} for host in problem.start]
+        self._on: list[dict[int, int]] = [{host: 1} for host in self.start]
+        self._ruled = self._find_ruled(len(self.start))
+
+    def _book_capacities(self, capacities: list[Capacity], hosts: int) -> None:
+        rows, domains = len(capacities), len(self.start)
+        demand = np.array([c.demand for c in capacities], dtype=np.float64).reshape(rows, domains)
+        limit = np.array([c.limit for c in capacities], dtype=np.float64).reshape(rows, hosts)
+        load = np.zeros((rows, hosts))
+        for row in range(rows):
+            np.add.at(load[row], self.start, demand[row])
+        both_ends = np.array([capacity.both_ends for capacity in capacities], dtype=np.bool_).reshape(rows, 1)
+        self.demand: list[tuple[float, ...]] = list(map(tuple, demand.T.tolist()))
+        self._at_home: list[tuple[float, ...]] = list(map(tuple, np.where(both_ends, 0.0, demand).T.tolist()))
+        self._both_ends: list[bool] = [capacity.both_ends for capacity in capacities]
+        self.load: list[list[float]] = load.T.tolist()
+        self.bound: list[list[float]] = (np.maximum(limit, load) * (1 + _SLACK) + _SLACK).T.tolist()
 
     def _book_groups(self, rule: GroupMost) -> _Groups:
-        groups = _Groups(rule, {}, {})
-        for domain, host in enumerate(self._start):
-            place = (int(rule.group[domain]), int(rule.zone[host]))
-            if -1 not in place:
+        groups = _Groups(rule.group.tolist(), rule.zone.tolist(), {}, {})
+        for domain, host in enumerate(self.start):
+            place = groups.place(domain, host)
+            if place is not None:
                 groups.holders.setdefault(place, {})[domain] = 1
         for group, zone in np.ndindex(rule.fixed.shape):
-            place = (group, zone)
-            standing = len(groups.holders.get(place, ())) + int(rule.fixed[place])
-            groups.bound[place] = max(rule.most, standing) - int(rule.fixed[place])
+            standing = len(groups.holders.get((group, zone), ())) + int(rule.fixed[group, zone])
+            groups.bound[group, zone] = max(rule.most, standing) - int(rule.fixed[group, zone])
         return groups
+
+    def _find_ruled(self, domains: int) -> list[bool]:
+        ruled = [False] * domains
+        for groups in self._groups:
+            ruled = [known or group >= 0 for known, group in zip(ruled, groups.group, strict=True)]
+        for each in self.watches:
+            ruled = [known or each.concerns(domain) for domain, known in enumerate(ruled)]
+        return ruled
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether any rule says where domains may stand to each other."""
+        return bool(self._groups or self.watches)
+
+    def is_ruled(self, domain: int) -> bool:
+        return self._ruled[domain]
+
+    def ties(self, domain: int) -> Iterator[tuple[str, int, int]]:
+        """What the domain has in common with those whose places matter to its own."""
+        for index, groups in enumerate(self._groups):
+            if groups.group[domain] >= 0:
+                yield "group", index, groups.group[domain]
+        for index, each in enumerate(self.watches):
+            if each.concerns(domain):
+                yield "watch", index, 0
 
     def name_is_free(self, name: str, host: int) -> bool:
         return not self._names[host].get(name)
 
     def fits(self, domain: int, host: int) -> bool:
         """Whether the host can take the domain now, whatever its name."""
-        return (
-            bool((self.load[:, host] + self._taken(domain, host) <= self.bound[:, host]).all())
-            and not self._is_crowded(domain, host)
-            and all(each.admits(domain, host) for each in self.watches if each.concerns(domain))
+        return self.has_room(domain, host) and (not self._ruled[domain] or self.keeps_rules(domain, host))
+
+    def has_room(self, domain: int, host: int) -> bool:
+        for load, taken, bound in zip(self.load[host], self.taken(domain, host), self.bound[host], strict=True):
+            if load + taken > bound:
+                return False
+        return True
+
+    def keeps_rules(self, domain: int, host: int) -> bool:
+        """Whether the rules on groups let the domain set out for the host now."""
+        return not self._is_crowded(domain, host) and all(
+            each.admits(domain, host) for each in self.watches if each.concerns(domain)
         )
 
-    def _taken(self, domain: int, host: int) -> FloatArray:
-        """float[R]: what the domain takes of each resource by coming to the host, and frees by leaving it.
+    def taken(self, domain: int, host: int) -> tuple[float, ...]:
+        """What the domain takes of each resource by coming to the host, and frees by leaving it.
 
         What counts on both ends of a move has never left the host that the domain started from.
         """
-        demand = self.demand[:, domain]
-        return np.where(self._both_ends, 0.0, demand) if host == self._start[domain] else demand
-
-    def contended(self, legs: Sequence[Leg]) -> BoolArray:
-        """bool[H]: the hosts that cannot hold all that is still to arrive there, if nobody left."""
-        need = np.zeros_like(self.load)
-        arriving: list[Counter[tuple[int, int]]] = [Counter() for _ in self._groups]
-        for leg in legs:
-            need[:, leg.destination] += self._taken(leg.domain, leg.destination)
-            for index, groups in enumerate(self._groups):
-                place = (int(groups.rule.group[leg.domain]), int(groups.rule.zone[leg.destination]))
-                if -1 not in place and leg.domain not in groups.holders.get(place, {}):
-                    arriving[index][place] += 1
-        found = np.asarray((self.load + need > self.bound).any(axis=0), dtype=np.bool_)
-        for groups, places in zip(self._groups, arriving, strict=True):
-            for place, number in places.items():
-                if len(groups.holders.get(place, {})) + number > groups.bound[place]:
-                    found |= groups.rule.zone == place[1]
-        return found
+        return self._at_home[domain] if host == self.start[domain] else self.demand[domain]
 
     def allows(self, domain: int, host: int, *, lenient: bool = False) -> bool:
         """Whether the rules let the domain be on the host at all, even for a while.
@@ -142,7 +162,7 @@ class Ledger:
         ``lenient``: a rule that the domain breaks where it starts may be broken on its way to where it holds, unless
         it says what hosts can do.
         """
-        start = self._start[domain]
+        start = self.start[domain]
         return all(
             rule.mask[domain] < 0
             or rule.masks[rule.mask[domain], host]
@@ -152,15 +172,15 @@ class Ledger:
 
     def missing(self, domain: int, host: int) -> Iterator[tuple[str, float]]:
         """What the host lacks to take the domain now: (resource, amount)."""
-        lack = self.load[:, host] + self._taken(domain, host) - self.bound[:, host]
-        for resource, amount in zip(self.resources, lack, strict=True):
-            if amount > 0:
-                yield resource, float(amount)
+        rows = zip(self.resources, self.load[host], self.taken(domain, host), self.bound[host], strict=True)
+        for resource, load, taken, bound in rows:
+            if load + taken > bound:
+                yield resource, load + taken - bound
 
     def _is_crowded(self, domain: int, host: int) -> bool:
         for groups in self._groups:
-            place = (int(groups.rule.group[domain]), int(groups.rule.zone[host]))
-            if -1 in place:
+            place = groups.place(domain, host)
+            if place is None:
                 continue
             holders = groups.holders.get(place, {})
             if domain not in holders and len(holders) >= groups.bound[place]:
@@ -169,44 +189,51 @@ class Ledger:
 
     def claims(self, domain: int, host: int) -> Iterator[Claim]:
         """All that the domain takes on the host, and how much of each there is in all."""
-        for row, _ in enumerate(self.resources):
+        for row, amount in enumerate(self.demand[domain]):
             # What counts on both ends is never freed: there is nothing to wait for.
-            if not self._both_ends[row]:
-                yield Claim(("capacity", row, host), float(self.demand[row, domain]), float(self.bound[row, host]))
+            if not self._both_ends[row] and amount:
+                yield Claim(("capacity", row, host), amount, self.bound[host][row])
         for index, groups in enumerate(self._groups):
-            place = (int(groups.rule.group[domain]), int(groups.rule.zone[host]))
-            if -1 not in place:
+            place = groups.place(domain, host)
+            if place is not None:
                 yield Claim(("group", index, *place), 1.0, float(groups.bound[place]))
 
     def arrive(self, domain: int, host: int, name: str) -> None:
-        self.load[:, host] += self._taken(domain, host)
-        self._names[host][name] = self._names[host].get(name, 0) + 1
-        self._hold(domain, host, 1)
+        load = self.load[host]
+        for row, taken in enumerate(self.taken(domain, host)):
+            load[row] += taken
+        names = self._names[host]
+        names[name] = names.get(name, 0) + 1
+        if self._ruled[domain]:
+            self.hold(domain, host, 1)
 
     def depart(self, domain: int, host: int, name: str) -> None:
-        self.load[:, host] -= self._taken(domain, host)
+        load = self.load[host]
+        for row, taken in enumerate(self.taken(domain, host)):
+            load[row] -= taken
         self._names[host][name] -= 1
-        self._hold(domain, host, -1)
+        if self._ruled[domain]:
+            self.hold(domain, host, -1)
 
-    def move(self, leg: Leg) -> None:
-        """Books a whole leg, under the name it has."""
-        self.arrive(leg.domain, leg.destination, leg.name)
-        self.depart(leg.domain, leg.source, leg.name)
+    def move(self, leg: Leg, name: str) -> None:
+        """Books a whole leg, made under this name."""
+        self.arrive(leg.domain, leg.destination, name)
+        self.depart(leg.domain, leg.source, name)
 
-    def _hold(self, domain: int, host: int, change: int) -> None:
+    def hold(self, domain: int, host: int, change: int) -> None:
+        """Books a domain into (1) or out of (-1) a host for the rules on groups alone."""
         for groups in self._groups:
-            place = (int(groups.rule.group[domain]), int(groups.rule.zone[host]))
-            if -1 in place:
+            place = groups.place(domain, host)
+            if place is None:
                 continue
             holders = groups.holders.setdefault(place, {})
             holders[domain] = holders.get(domain, 0) + change
             if holders[domain] == 0:
                 del holders[domain]
-        self._follow(domain, host, change)
+        if self.watches:
+            self._follow(domain, host, change)
 
     def _follow(self, domain: int, host: int, change: int) -> None:
-        if not self.watches:
-            return
         on = self._on[domain]
         on[host] = on.get(host, 0) + change
         if on[host] == 0:

@@ -10,17 +10,16 @@ import numpy as np
 from rebalancer import __version__
 from rebalancer.cluster import Cluster, Domain, Network
 from rebalancer.cluster.snapshot import fingerprint
-from rebalancer.cluster.units import format_duration, format_rate
+from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.placement import Problem, State, Term, search
 from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
-from rebalancer.plan.bounds import makespan_bound
-from rebalancer.plan.drain import Budget
-from rebalancer.plan.migration_model import ASSUMED_STREAM_RATE, forecast
+from rebalancer.plan.budget import Budget
 from rebalancer.plan.model import Guards, Plan, Reason, Score, Step, Unplaced
-from rebalancer.plan.rates import share_links
-from rebalancer.plan.schedule import TOO_NARROW, Moves, StuckMovesError, flow_of, schedule
+from rebalancer.plan.precopy import remedy
+from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
+from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
 from rebalancer.policy.model import Policy
@@ -48,14 +47,17 @@ def make_plan(
     without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for.
     """
     planning = _Planning(cluster, policy, history)
-    placement, steps = planning.decide(seed, effort, stop)
-    return planning.describe(placement, steps, seed, created_at)
+    placement, found = planning.decide(seed, effort, stop)
+    return planning.describe(placement, found, seed, created_at)
 
 
 def assess(cluster: Cluster, policy: Policy) -> Plan:
     """The plan that moves nothing: score and violations of what is there now."""
     planning = _Planning(cluster, policy)
-    return planning.describe(planning.problem.start, (), 0, "")
+    return planning.describe(planning.problem.start, _NOTHING, 0, "")
+
+
+_NOTHING = Schedule(steps=(), bound=Seconds(0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class _Planning:
         self.advised: dict[str, str] = {}
         self.cuts: list[_Cut] = []
 
-    def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, tuple[Step, ...]]:
+    def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, Schedule]:
         for left in reversed(range(_MOST_ROUNDS)):
             found = search(self.problem, seed=seed, effort=effort, stop=stop)
             if not found.complete and not self.notes:
@@ -93,21 +95,21 @@ class _Planning:
             cuts = self._impossible(found.host)
             if not cuts:
                 try:
-                    steps = schedule(self._moves(found.host), Budget(stop=stop))
+                    made = make_schedule(self._moves(found.host), Budget(stop=stop), seed)
                 except StuckMovesError as error:
                     cuts = [_Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
                 else:
-                    if self._is_worth_its_steps(found.host, steps):
-                        return found.host, steps
+                    if self._is_worth_its_steps(found.host, made.steps):
+                        return found.host, made
                     break
             if left == 0 or stop():
-                return self._what_can_be_reached(found.host, cuts, stop)
+                return self._what_can_be_reached(found.host, cuts, seed, stop)
             self._add(cuts)
-        return self.problem.start.copy(), ()
+        return self.problem.start.copy(), _NOTHING
 
     def _what_can_be_reached(
-        self, placement: IntArray, cuts: Sequence[_Cut], stop: Callable[[], bool]
-    ) -> tuple[IntArray, tuple[Step, ...]]:
+        self, placement: IntArray, cuts: Sequence[_Cut], seed: int, stop: Callable[[], bool]
+    ) -> tuple[IntArray, Schedule]:
         """The same placement less the moves that cannot be made, once looking for others has taken long enough."""
         placement = placement.copy()
         while cuts:
@@ -119,14 +121,14 @@ class _Planning:
                 break
             cuts = self._impossible(placement)
             try:
-                steps = () if cuts else schedule(self._moves(placement), Budget(stop=stop))
+                made = _NOTHING if cuts else make_schedule(self._moves(placement), Budget(stop=stop), seed)
             except StuckMovesError as error:
                 cuts = [_Cut(d, int(placement[d]), reason) for d, reason in error.stuck.items()]
             else:
-                if not cuts and self._is_worth_its_steps(placement, steps):
+                if not cuts and self._is_worth_its_steps(placement, made.steps):
                     self.notes.append("not all moves could be ordered in time; this plan makes those that could")
-                    return placement, steps
-        return self.problem.start.copy(), ()
+                    return placement, made
+        return self.problem.start.copy(), _NOTHING
 
     def _moves(self, placement: IntArray) -> Moves:
         return Moves(
@@ -189,30 +191,17 @@ class _Planning:
         """Moves over links too narrow for any migration, and moves that would never end, with nothing in the policy's
         ladder but to give up."""
         cuts: list[_Cut] = []
-        moves = self._moves(placement)
+        trips = Trips(self._moves(placement), self.network)
         for d in (int(d) for d in np.flatnonzero(placement != self.problem.start)):
-            settings, traits = self.settings[d], self.domains[d].migration
-            source, destination = (self.problem.hosts[h[d]] for h in (self.problem.start, placement))
-            route = self.network.route(source, destination)
-            unit = self.cluster.host_by_name[source].migration.bandwidth_unit
-            rate = share_links({0: flow_of(moves, d, route, unit)}, self.caps)[0]
-            if rate is not None and rate < max(unit, 1):
+            goal = int(placement[d])
+            trip = trips.trip(d, int(self.problem.start[d]), goal)
+            if not trip.best:
                 # Too narrow for one is too narrow for all that share the way.
                 at_home = np.flatnonzero(self.problem.start == self.problem.start[d])
-                cuts += [_Cut(int(other), int(placement[d]), TOO_NARROW) for other in at_home]
-                continue
-            rate = ASSUMED_STREAM_RATE if rate is None else rate
-            if settings.comes_to_an_end:
-                continue
-            if not forecast(traits, rate, settings.max_downtime).converges:
-                cuts.append(
-                    _Cut(
-                        d,
-                        int(placement[d]),
-                        f"would never converge: it dirties {format_rate(traits.dirty_rate or 0.0)} and can be sent at "
-                        f"{format_rate(rate)}; allow auto_converge or post_copy, or a higher cap",
-                    )
-                )
+                cuts += [_Cut(int(other), goal, TOO_NARROW) for other in at_home]
+            elif not trip.possible:
+                why = remedy(float(trip.traits.memory), trip.traits.writing, trip.best, trip.settings.max_downtime)
+                cuts.append(_Cut(d, goal, f"would never converge: {why}"))
         return cuts
 
     def _add(self, cuts: list[_Cut]) -> None:
@@ -239,7 +228,7 @@ class _Planning:
             self.compiled, terms=(*self.compiled.terms, Term(name="reachable", primitive=primitive, continuous=False))
         )
 
-    def describe(self, placement: IntArray, steps: tuple[Step, ...], seed: int, created_at: str) -> Plan:
+    def describe(self, placement: IntArray, made: Schedule, seed: int, created_at: str) -> Plan:
         before, after = State(self.problem), State(self.problem, placement)
         moved = np.flatnonzero(placement != self.problem.start)
         for cut in self.cuts:
@@ -253,7 +242,7 @@ class _Planning:
             seed=seed,
             created_at=created_at,
             version=__version__,
-            steps=self._explained(steps, after),
+            steps=self._explained(made.steps, after),
             placement={self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved},
             before=_score(before, self.problem),
             after=_score(after, self.problem),
@@ -262,9 +251,7 @@ class _Planning:
             violations_after=breaches(self.problem, placement, self._name),
             unplaced=self._unplaced(placement),
             notes=tuple(dict.fromkeys(self.notes)),
-            makespan_bound=makespan_bound(
-                steps, self.network, self.caps, {d.uuid: d.migration.memory for d in self.domains}
-            ),
+            makespan_bound=made.bound,
             guards=self._guards(),
             windows=tuple(located.entry for located in self.policy.windows),
             advised=self.advised,

@@ -1,0 +1,61 @@
+"""What is to be scheduled, and what of it no schedule can be found for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rebalancer.cluster import Cluster, Domain
+from rebalancer.cluster.network import DirectedLink
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.errors import PlanImpossible
+from rebalancer.placement.primitives import IntArray
+from rebalancer.placement.problem import Problem
+from rebalancer.plan.migration_model import switchover_burst
+from rebalancer.plan.rates import Flow
+from rebalancer.policy.model import MigrationSettings, Names
+
+__all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "flow_of"]
+
+TOO_NARROW = "a link on its route may carry less than the least rate of a migration"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moves:
+    """What is to be scheduled. Indices of domains and hosts are the problem's.
+
+    ``settings``: for each domain; ``caps``: link → bytes per second in each direction.
+    """
+
+    cluster: Cluster
+    problem: Problem
+    domains: tuple[Domain, ...]
+    placement: IntArray
+    settings: Sequence[MigrationSettings]
+    names: Names
+    caps: Mapping[str, BytesPerSecond]
+
+
+class StuckMovesError(PlanImpossible):
+    """The moves that no order, not even with detours, could make: domain (index) → what is missing, in words.
+
+    ``proved``: every order was looked at, or it can be told without; else the search for one was broken off.
+    """
+
+    def __init__(self, stuck: Mapping[int, str], message: str, *, proved: bool = False) -> None:
+        self.stuck = stuck
+        self.proved = proved
+        super().__init__(message)
+
+
+def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: int) -> Flow:
+    """A migration of the domain as the links on its route see it."""
+    settings = moves.settings[domain]
+    return Flow(
+        route=route,
+        ceiling=BytesPerSecond(float("inf")) if settings.bandwidth is None else settings.bandwidth,
+        max_downtime=settings.max_downtime,
+        burst=switchover_burst(moves.domains[domain].migration),
+        unit=unit,
+        weight=settings.weight,
+    )

@@ -1,0 +1,72 @@
+"""What every domain is called at every moment of a plan, and who gets which name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rebalancer.plan.ledger import Ledger, Leg
+from rebalancer.plan.moves import Moves
+from rebalancer.plan.names import new_name
+from rebalancer.policy.model import OnClash
+
+__all__ = ["NamesOnTheWay"]
+
+
+class NamesOnTheWay:
+    """What every domain is called, leg by leg, and which legs have to arrive in turn because of their names.
+
+    ``renames``: the legs on which a domain may take another name.
+    """
+
+    def __init__(self, moves: Moves, legs: Sequence[Leg], renames: frozenset[int]) -> None:
+        self._moves = moves
+        self._legs = legs
+        self._renames = renames
+        self._able = [host.migration.rename and moves.names.on_clash is OnClash.RENAME for host in moves.cluster.hosts]
+        self._now: dict[int, str] = {}
+        arrivals: dict[tuple[str, int], list[int]] = {}
+        for index, leg in enumerate(legs):
+            arrivals.setdefault((moves.domains[leg.domain].name, leg.destination), []).append(index)
+        self._in_turn = {place: found for place, found in arrivals.items() if len(found) > 1}
+
+    def now(self, domain: int) -> str:
+        return self._now.get(domain) or self._moves.domains[domain].name
+
+    def on_arrival(self, index: int, ledger: Ledger) -> str | None:
+        """What the domain is called after a leg that starts now; None: no name can be had yet."""
+        leg = self._legs[index]
+        domain = self._moves.domains[leg.domain]
+        turn = self._in_turn.get((domain.name, leg.destination))
+        if turn is not None and turn[0] != index:
+            return None
+        current = self.now(leg.domain)
+        wanted = domain.name if self._able[leg.source] else current
+        if ledger.name_is_free(wanted, leg.destination):
+            return wanted
+        if index not in self._renames:
+            return None
+        if ledger.name_is_free(current, leg.destination):
+            return current
+        return self._new_name(leg, ledger)
+
+    def take(self, index: int, name: str) -> None:
+        """The domain has this name once the leg, which has been started, has ended."""
+        leg = self._legs[index]
+        self._now[leg.domain] = name
+        turn = self._in_turn.get((self._moves.domains[leg.domain].name, leg.destination))
+        if turn is not None:
+            turn.remove(index)
+
+    def _new_name(self, leg: Leg, ledger: Ledger) -> str:
+        domain, hosts = self._moves.domains[leg.domain], self._moves.problem.hosts
+        to_come = {
+            self._moves.domains[other.domain].name for other in self._legs if other.destination == leg.destination
+        }
+        return new_name(
+            self._moves.names.template,
+            name=domain.name,
+            source=hosts[leg.source],
+            destination=hosts[leg.destination],
+            uuid=domain.uuid,
+            is_free=lambda name: name not in to_come and ledger.name_is_free(name, leg.destination),
+        )

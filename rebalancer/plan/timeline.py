@@ -1,0 +1,316 @@
+"""When each leg of a sequence starts and ends: event-driven list scheduling over a ledger of what every host holds.
+
+At each event whatever may start is started, the most urgent first, unless it would take room without which the rest
+could not all be made (``safety``), so that a schedule never ends in a deadlock.
+
+A leg that cannot start waits for what it lacks (a slot, room, a link) and is looked at again only when some of that
+becomes free, so the work grows with the number of legs and not with its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from rebalancer.plan.ledger import Ledger, Leg
+from rebalancer.plan.migration_model import Forecast
+from rebalancer.plan.moves import Moves, StuckMovesError
+from rebalancer.plan.naming import NamesOnTheWay
+from rebalancer.plan.safety import Safety, kin
+from rebalancer.plan.sequence import Sequence as LegSequence
+from rebalancer.plan.traffic import Sending, Traffic
+from rebalancer.plan.trips import Trip, Trips
+
+__all__ = ["Entry", "Timeline", "Timetable"]
+
+_SAME = 1e-9
+"""Seconds that count as the same moment."""
+_LOOK_PAST = 8
+"""Of those that wait for a link or a slot, how many that have to wait on are looked at when one becomes free."""
+
+_RELEASE, _FINISH = 0, 1
+_Key = tuple[str, int]
+_TOTAL: _Key = ("total", 0)
+_RULES: _Key = ("rules", 0)
+_AT_ONCE = frozenset({"room", "rules", "total"})
+"""All that wait for one of these are looked at when some of it becomes free; of others one after another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A leg in time. ``rate``: that it starts with; ``forecast``: at the last rate it has; ``turns``: the numbers of
+    its start and its end among all starts and ends."""
+
+    leg: Leg
+    trip: Trip
+    start: float
+    end: float
+    rate: float
+    forecast: Forecast
+    name_before: str
+    name_after: str
+    turns: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """``entries``: in the order of the sequence."""
+
+    entries: tuple[Entry, ...]
+    makespan: float
+
+
+class Timetable:
+    """Makes timelines of one sequence, each with other priorities. What all of them need is prepared once."""
+
+    def __init__(self, moves: Moves, trips: Trips, sequence: LegSequence) -> None:
+        self.moves = moves
+        self.legs = sequence.legs
+        self.renames = sequence.renames
+        self.trips = [trips.trip(leg.domain, leg.source, leg.destination) for leg in self.legs]
+        self.budgets = trips.budgets
+        self.ledger = Ledger(moves.cluster, moves.problem, moves.placement)
+        ruled = self.ledger.has_rules
+        self.settled = Ledger(moves.cluster, moves.problem, moves.placement) if ruled else None
+        self.kin = kin(self.ledger, self.legs) if ruled else []
+        self.lead = min((trip.setup for trip in self.trips), default=0.0)
+        """How long before a link is free the next may start."""
+        self.totals_differ = len({trip.settings.total for trip in self.trips}) > 1
+        self.slots_differ = len({trip.settings.per_host for trip in self.trips}) > 1
+        self.next_leg: dict[int, int] = {}
+        """Leg → the next one of the same domain."""
+        last: dict[int, int] = {}
+        for index, leg in enumerate(self.legs):
+            if leg.domain in last:
+                self.next_leg[last[leg.domain]] = index
+            last[leg.domain] = index
+        self.first = sorted(set(range(len(self.legs))) - set(self.next_leg.values()))
+
+    def run(self, rank: Sequence[float], share: float = 1.0) -> Timeline:
+        """``rank``: of each leg, the lowest first. ``share``: the part of its best rate that a leg must get to start.
+
+        Raises StuckMovesError where the links have no room for some leg even alone.
+        """
+        run = _Run(self, rank, share)
+        try:
+            return run.run()
+        finally:
+            run.undo()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Started:
+    time: float
+    rate: float
+    name_before: str
+    name_after: str
+    turn: int
+    sending: Sending
+    version: int = 0
+
+
+class _Run:
+    def __init__(self, table: Timetable, rank: Sequence[float], share: float) -> None:
+        self.table = table
+        self.rank = rank
+        self.share = share
+        self.ledger = table.ledger
+        self.traffic = Traffic(table.budgets)
+        self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
+        self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
+        self.time = 0.0
+        self.turn = 0
+        self.events: list[tuple[float, int, int, int]] = []
+        """(time, kind, leg, version)"""
+        self.started: dict[int, _Started] = {}
+        self.under_way: dict[int, None] = {}
+        self.on_host: dict[int, dict[int, None]] = {}
+        self.ready: list[tuple[float, int, _Key | None]] = []
+        self.waiting: dict[_Key, list[tuple[float, int]]] = {}
+        self.entries: dict[int, Entry] = {}
+
+    def run(self) -> Timeline:
+        self.ready = [(self.rank[index], index, None) for index in self.table.first]
+        heapify(self.ready)
+        while len(self.entries) < len(self.table.legs):
+            self._start_ready()
+            if not self.events and not self._start_any():
+                raise self._stuck()
+            self._advance()
+        entries = tuple(self.entries[index] for index in range(len(self.table.legs)))
+        return Timeline(entries=entries, makespan=self.time)
+
+    def undo(self) -> None:
+        """Leaves the ledgers as they were."""
+        for index, started in self.started.items():
+            leg = self.table.legs[index]
+            if index in self.entries:
+                self.ledger.arrive(leg.domain, leg.source, started.name_before)
+            self.ledger.depart(leg.domain, leg.destination, started.name_after)
+        self.safety.undo()
+
+    # What may start
+
+    def _start_ready(self) -> None:
+        blocked: list[tuple[_Key, int]] = []
+        past: dict[_Key, int] = {}
+        while self.ready:
+            rank, index, key = heappop(self.ready)
+            lacks = self._lacks(index)
+            if lacks == _TOTAL and not self.table.totals_differ:
+                # Nothing can start before something has ended.
+                heappush(self.ready, (rank, index, key))
+                break
+            if lacks is None:
+                self._start(index)
+            else:
+                blocked.append((lacks, index))
+            if key is not None and key[0] not in _AT_ONCE:
+                past[key] = past.get(key, 0) + (lacks is not None)
+                if past[key] <= _LOOK_PAST:
+                    self._wake(key)
+        for key, index in blocked:
+            heappush(self.waiting.setdefault(key, []), (self.rank[index], index))
+
+    def _start_any(self) -> bool:
+        """Looks at everything once more; whether anything was started. Only then it is sure that nothing can be."""
+        for key in list(self.waiting):
+            self.ready += [(rank, index, None) for rank, index in self.waiting.pop(key)]
+        heapify(self.ready)
+        self._start_ready()
+        return bool(self.events)
+
+    def _wake(self, key: _Key) -> None:
+        queue = self.waiting.get(key)
+        while queue:
+            rank, index = heappop(queue)
+            heappush(self.ready, (rank, index, key))
+            if key[0] not in _AT_ONCE:
+                break
+
+    def _lacks(self, index: int) -> _Key | None:
+        """What a leg has to wait for; None: it may start now."""
+        leg, trip = self.table.legs[index], self.table.trips[index]
+        lacks = self._slot_lacking(leg, trip)
+        if lacks is not None:
+            return lacks
+        room: _Key = ("room", leg.destination)
+        if not self.ledger.has_room(leg.domain, leg.destination):
+            return room
+        if self.ledger.is_ruled(leg.domain) and not self.ledger.keeps_rules(leg.domain, leg.destination):
+            return _RULES
+        rate, link = self.traffic.offer(trip)
+        if rate < max(self.share * trip.best, trip.floor) or rate <= 0:
+            return ("link", link)
+        if self.names.on_arrival(index, self.ledger) is None:
+            return room
+        if not self.safety.admits(index):
+            return _RULES if self.ledger.is_ruled(leg.domain) else room
+        return None
+
+    def _slot_lacking(self, leg: Leg, trip: Trip) -> _Key | None:
+        trips = self.table.trips
+        total = trip.settings.total
+        if self.table.totals_differ:
+            total = min([total, *(trips[other].settings.total for other in self.under_way)])
+        if len(self.under_way) >= total:
+            return _TOTAL
+        for host in (leg.source, leg.destination):
+            here = self.on_host.get(host)
+            if here and len(here) >= trip.settings.per_host:
+                return ("slot", host)
+            if here and self.table.slots_differ and len(here) >= min(trips[o].settings.per_host for o in here):
+                return ("slot", host)
+        return None
+
+    # What happens
+
+    def _start(self, index: int) -> None:
+        leg, trip = self.table.legs[index], self.table.trips[index]
+        name = self.names.on_arrival(index, self.ledger) or ""
+        rate, _ = self.traffic.offer(trip)
+        sending = Sending(trip=trip, rate=rate, since=self.time + trip.setup, forecast=trip.at(rate))
+        self.started[index] = _Started(
+            time=self.time,
+            rate=rate,
+            name_before=self.names.now(leg.domain),
+            name_after=name,
+            turn=self._next_turn(),
+            sending=sending,
+        )
+        self.safety.start(index)
+        self.names.take(index, name)
+        self.ledger.arrive(leg.domain, leg.destination, name)
+        self.traffic.enter(index, sending)
+        self.under_way[index] = None
+        for host in (leg.source, leg.destination):
+            self.on_host.setdefault(host, {})[index] = None
+        self._expect(index)
+        # Those for whom it is not safe yet may go as soon as it is certain that somebody leaves.
+        self._wake(("room", leg.source))
+
+    def _expect(self, index: int) -> None:
+        """The events to come of a leg, at its present rate."""
+        started, trip = self.started[index], self.table.trips[index]
+        end = started.sending.end
+        heappush(self.events, (max(end - self.table.lead, self.time), _RELEASE, index, started.version))
+        heappush(self.events, (end + trip.finish, _FINISH, index, started.version))
+
+    def _advance(self) -> None:
+        """To the next event, and all others at the same moment."""
+        self.time = self.events[0][0]
+        while self.events and self.events[0][0] <= self.time + _SAME:
+            _, kind, index, version = heappop(self.events)
+            if version != self.started[index].version:
+                continue
+            if kind == _RELEASE:
+                self._release(index)
+            else:
+                self._finish(index)
+
+    def _release(self, index: int) -> None:
+        """Its transfer is as good as over, so that another may begin its setup."""
+        sending = self.started[index].sending
+        for other in self.traffic.leave(index, sending, sending.end):
+            self.started[other].version += 1
+            self._expect(other)
+        for link in sending.trip.links:
+            self._wake(("link", link))
+
+    def _finish(self, index: int) -> None:
+        leg, trip, started = self.table.legs[index], self.table.trips[index], self.started[index]
+        self.ledger.depart(leg.domain, leg.source, started.name_before)
+        del self.under_way[index]
+        for host in (leg.source, leg.destination):
+            del self.on_host[host][index]
+            self._wake(("slot", host))
+        self.entries[index] = Entry(
+            leg=leg,
+            trip=trip,
+            start=started.time,
+            end=self.time,
+            rate=started.rate,
+            forecast=started.sending.forecast,
+            name_before=started.name_before,
+            name_after=started.name_after,
+            turns=(started.turn, self._next_turn()),
+        )
+        self._wake(("room", leg.source))
+        self._wake(_TOTAL)
+        self._wake(_RULES)
+        following = self.table.next_leg.get(index)
+        if following is not None:
+            heappush(self.ready, (self.rank[following], following, None))
+
+    def _next_turn(self) -> int:
+        self.turn += 1
+        return self.turn
+
+    def _stuck(self) -> StuckMovesError:
+        waiting = {
+            self.table.legs[index].domain: "nothing lets it start"
+            for queue in self.waiting.values()
+            for _, index in queue
+        }
+        return StuckMovesError(waiting, "no migration can be started any more")

@@ -1,0 +1,97 @@
+"""Who sends over which link at which rate, as a schedule goes on.
+
+While one migration can fill a link, sharing it never gains: more is sent again, and whoever is first has nothing of
+it (see Kherbache et al., UCC'15). So whoever sends keeps its rate, and another may start once what is left of the
+links on its way gives it enough of its own. What becomes free goes first to those that had to start with less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rebalancer.plan.migration_model import Forecast
+from rebalancer.plan.trips import Trip
+
+__all__ = ["Sending", "Traffic"]
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(slots=True, kw_only=True)
+class Sending:
+    """``since``, ``end``: seconds; at ``since``, the share ``left`` of the transfer is still to be done."""
+
+    trip: Trip
+    rate: float
+    since: float
+    forecast: Forecast
+    left: float = 1.0
+
+    @property
+    def end(self) -> float:
+        return self.since + self.left * self.forecast.transfer
+
+    def change(self, time: float, rate: float) -> None:
+        """Goes on at another rate from a time on that is not after its end."""
+        whole = self.forecast.transfer
+        if whole > 0:
+            self.left = max(self.left - max(time - self.since, 0.0) / whole, 0.0)
+        self.since = max(time, self.since)
+        self.rate, self.forecast = rate, self.trip.at(rate)
+
+
+class Traffic:
+    """Budgets are those of :class:`~rebalancer.plan.trips.Trips`."""
+
+    def __init__(self, budgets: list[float]) -> None:
+        self._budgets = budgets
+        self._taken: list[float] = [0.0] * len(budgets)
+        self._squeezed: dict[int, Sending] = {}
+
+    def offer(self, trip: Trip) -> tuple[float, int]:
+        """The rate that a migration could have now, and the link that gives the least (-1: none limits it)."""
+        rate, narrowest, full = trip.best, -1, trip.takes(trip.best)
+        budgets, taken = self._budgets, self._taken
+        for link in trip.links:
+            free = budgets[link] * (1 + _TOLERANCE) - taken[link]
+            if free < full:
+                offered = (free - trip.burst) / trip.weight
+                if offered < rate:
+                    rate, narrowest = offered, link
+        if narrowest < 0:
+            return rate, narrowest
+        return (trip.rounded(rate) if rate > 0 else 0.0), narrowest
+
+    def enter(self, key: int, sending: Sending) -> None:
+        taken = sending.trip.takes(sending.rate)
+        for link in sending.trip.links:
+            self._taken[link] += taken
+        if sending.rate < sending.trip.best:
+            self._squeezed[key] = sending
+
+    def leave(self, key: int, sending: Sending, time: float) -> list[int]:
+        """What it had is free from ``time`` on; the keys of those that send faster from then on."""
+        taken = sending.trip.takes(sending.rate)
+        for link in sending.trip.links:
+            self._taken[link] -= taken
+        self._squeezed.pop(key, None)
+        return [other for other in list(self._squeezed) if self._relieve(other, time)]
+
+    def _relieve(self, key: int, time: float) -> bool:
+        sending = self._squeezed[key]
+        trip, rate = sending.trip, sending.trip.best
+        if sending.end <= time:
+            return False
+        for link in trip.links:
+            free = (self._budgets[link] * (1 + _TOLERANCE) - self._taken[link]) / trip.weight
+            rate = min(rate, sending.rate + free)
+        rate = trip.rounded(rate)
+        if rate <= sending.rate:
+            return False
+        more = (rate - sending.rate) * trip.weight
+        for link in trip.links:
+            self._taken[link] += more
+        sending.change(time, rate)
+        if rate >= trip.best:
+            del self._squeezed[key]
+        return True

@@ -1,0 +1,138 @@
+"""What one migration takes: its way over the links, the rates that make sense for it, and how long it lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rebalancer.cluster import MigrationTraits, Network
+from rebalancer.cluster.network import DirectedLink
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.plan.migration_model import (
+    ASSUMED_STREAM_RATE,
+    FINISH_TIME,
+    SETUP_TIME,
+    Forecast,
+    forecast,
+)
+from rebalancer.plan.moves import Moves, flow_of
+from rebalancer.plan.precopy import least_rate
+from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow
+from rebalancer.policy.model import MigrationSettings
+
+__all__ = ["Trip", "Trips"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Trip:
+    """A domain's migration from one host to another. Rates in bytes per second of its own data, headers apart."""
+
+    route: tuple[DirectedLink, ...]
+    links: tuple[int, ...]
+    """Those of the route that have a cap, by their index in :attr:`Trips.budgets`."""
+    weight: float
+    """What a rate of 1 takes of a link's budget, its switchover spread over the window in which caps are judged."""
+    burst: float
+    """What it takes of a link's budget besides, whatever its rate."""
+    unit: int
+    best: float
+    """The rate that it gets with all links to itself; 0: none that can be expressed."""
+    floor: float
+    """The rate below which it would not converge; 0 where it does not with all links to itself either."""
+    capped: bool
+    """Whether anything but what one stream can carry limits its rate."""
+    traits: MigrationTraits
+    settings: MigrationSettings
+    setup: float = SETUP_TIME
+    finish: float = FINISH_TIME
+    _forecasts: dict[float, Forecast] = field(default_factory=dict)
+
+    def at(self, rate: float) -> Forecast:
+        found = self._forecasts.get(rate)
+        if found is None:
+            found = forecast(
+                self.traits,
+                BytesPerSecond(max(rate, 1.0)),
+                self.settings.max_downtime,
+                live=self.settings.live,
+                ladder=self.settings.when_not_converging,
+            )
+            self._forecasts[rate] = found
+        return found
+
+    def rounded(self, rate: float) -> float:
+        """What can be expressed of a rate; where nothing caps it, nothing has to be expressed."""
+        return float(int(rate + 1e-6) // self.unit * self.unit) if self.capped else rate
+
+    def takes(self, rate: float) -> float:
+        """Of the budget of each link, while it sends at this rate."""
+        return rate * self.weight + self.burst
+
+    @property
+    def transfer(self) -> float:
+        """Seconds of sending with all links to itself."""
+        return self.at(self.best).transfer
+
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end with all links to itself."""
+        return self.setup + self.transfer + self.finish
+
+    @property
+    def possible(self) -> bool:
+        """Whether the links are wide enough for it, and it ends or the policy says what to do if it does not."""
+        return self.best > 0 and (self.at(self.best).converges or self.settings.comes_to_an_end)
+
+
+class Trips:
+    """All that the migrations of one plan can be; each is worked out once. ``budgets``: bytes per second that
+    migrations together may send over each direction of each link that has a cap, headers taken off."""
+
+    def __init__(self, moves: Moves, network: Network | None = None) -> None:
+        self.moves = moves
+        self.network = Network(moves.cluster.links) if network is None else network
+        self.budgets: list[float] = []
+        self._index: dict[DirectedLink, int] = {}
+        self._units = [host.migration.bandwidth_unit for host in moves.cluster.hosts]
+        self._trips: dict[tuple[int, int, int], Trip] = {}
+
+    def trip(self, domain: int, source: int, destination: int) -> Trip:
+        key = (domain, source, destination)
+        found = self._trips.get(key)
+        if found is None:
+            found = self._trips[key] = self._work_out(domain, source, destination)
+        return found
+
+    def _work_out(self, domain: int, source: int, destination: int) -> Trip:
+        moves, hosts = self.moves, self.moves.problem.hosts
+        route = self.network.route(hosts[source], hosts[destination])
+        unit = max(self._units[source], 1)
+        flow = flow_of(moves, domain, route, unit)
+        links = tuple(self._link(link) for link in route if link.link in moves.caps)
+        traits, settings = moves.domains[domain].migration, moves.settings[domain]
+        trip = Trip(
+            route=route,
+            links=links,
+            weight=1.0 + flow.max_downtime / BURST_WINDOW,
+            burst=flow.burst / BURST_WINDOW / (1 + WIRE_OVERHEAD),
+            unit=unit,
+            best=0.0,
+            floor=0.0,
+            capped=bool(links) or flow.ceiling < float("inf"),
+            traits=traits,
+            settings=settings,
+        )
+        trip.best = self._best(trip, flow)
+        needed = least_rate(float(traits.memory), traits.writing, settings.max_downtime) if settings.live else 0.0
+        trip.floor = needed if trip.best >= needed else 0.0
+        return trip
+
+    def _best(self, trip: Trip, flow: Flow) -> float:
+        offers = [max(self.budgets[link] - trip.burst, 0.0) / trip.weight for link in trip.links]
+        return trip.rounded(min([flow.ceiling, ASSUMED_STREAM_RATE, *offers]))
+
+    def _link(self, link: DirectedLink) -> int:
+        index = self._index.get(link)
+        if index is None:
+            index = self._index[link] = len(self.budgets)
+            self.budgets.append(self.moves.caps[link.link] / (1 + WIRE_OVERHEAD))
+        return index
