@@ -6,18 +6,31 @@ Ends as soon as a lower bound is met; otherwise after a number of tries, so that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
 from random import Random
 
 from rebalancer.plan.bounds import makespan_bound
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.timeline import Timeline, Timetable
+from rebalancer.plan.trips import Trip
 
 __all__ = ["Attempt"]
 
 _SHARES = (1.0, 0.5, 0.25)
 """Of the rate that a leg could have alone, what it must get to start; without much to wait for, less is enough."""
+_MOST_LIMITS = 3
 _MOST_IN_VAIN = 150
 _MET = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """``share`` and ``limit``: see :meth:`~rebalancer.plan.timeline.Timetable.run`."""
+
+    order: tuple[int, ...]
+    share: float
+    limit: float
 
 
 class Attempt:
@@ -27,14 +40,14 @@ class Attempt:
         self.table = table
         self.bound = makespan_bound(table.legs, table.trips, table.ledger, table.budgets)
         self._budget = budget
-        orders = list(_orders(table))
-        self._order, self._share = orders[0], _SHARES[0]
-        self.timeline = table.run(_ranks(self._order), self._share)
+        self._limits = _limits(table)
+        first, *others = self._first_tries()
+        self._best = first
+        self.timeline = self._run(first)
         self.cost = _cost(self.timeline)
         self._budget.place(len(table.legs))
-        for order in orders:
-            for share in _SHARES:
-                self._try(order, share)
+        for other in others:
+            self._try(other)
 
     @property
     def is_best(self) -> bool:
@@ -43,26 +56,64 @@ class Attempt:
     def improve(self, seed: int) -> None:
         """Small changes, as long as they help now and then."""
         chance, in_vain = Random(seed), 0  # noqa: S311 - reproducible on purpose
-        number = len(self._order)
+        number = len(self.table.legs)
         while in_vain < min(_MOST_IN_VAIN, 6 * number * number) and self._may_go_on:
-            order = _changed(self._order, self.timeline, chance)
-            share = self._share if chance.random() < 0.8 else chance.choice(_SHARES)
-            in_vain = 0 if self._try(order, share, sideways=True) else in_vain + 1
+            in_vain = 0 if self._try(self._changed(chance), sideways=True) else in_vain + 1
+
+    def _first_tries(self) -> list[_Try]:
+        """The most promising first, as long plans can afford only a few."""
+        orders = [tuple(order) for order in _orders(self.table)]
+        tries = [_Try(order, share, 1.0) for share in _SHARES[:2] for order in orders[:3]]
+        tries += [_Try(order, _SHARES[0], limit) for limit in self._limits for order in orders[:2]]
+        tries += [_Try(order, _SHARES[2], 1.0) for order in orders[:3]]
+        return [*tries, *(_Try(orders[3], share, 1.0) for share in _SHARES)]
+
+    def _changed(self, chance: Random) -> _Try:
+        share = self._best.share if chance.random() < 0.8 else chance.choice(_SHARES)
+        limit = self._best.limit if chance.random() < 0.8 else chance.choice([1.0, *self._limits])
+        return _Try(tuple(_changed(self._best.order, self.timeline, chance)), share, limit)
 
     @property
     def _may_go_on(self) -> bool:
-        return len(self._order) > 1 and not self.is_best and self._budget.starts > 0
+        return len(self.table.legs) > 1 and not self.is_best and self._budget.starts > 0
 
-    def _try(self, order: list[int], share: float, *, sideways: bool = False) -> bool:
+    def _try(self, tried: _Try, *, sideways: bool = False) -> bool:
         """Whether it is better than all before. ``sideways``: one that is as good is gone on from, too."""
-        if not self._may_go_on or not self._budget.place(len(order)):
+        if not self._may_go_on or not self._budget.place(len(tried.order)):
             return False
-        found = self.table.run(_ranks(order), share)
+        found = self._run(tried)
         cost = _cost(found)
         better = cost < self.cost
         if better or (sideways and cost == self.cost):
-            self.timeline, self.cost, self._order, self._share = found, cost, order, share
+            self.timeline, self.cost, self._best = found, cost, tried
         return better
+
+    def _run(self, tried: _Try) -> Timeline:
+        return self.table.run(_ranks(tried.order), tried.share, tried.limit)
+
+
+def _limits(table: Timetable) -> list[float]:
+    """Shares of their best rates at which the legs over the busiest link come out even.
+
+    Where k of n can go at once and k does not divide n, the last ones leave the link half empty; one or a few more at
+    once, each a little slower, may fill it to the end.
+    """
+    work: dict[int, float] = {}
+    crossing: dict[int, list[Trip]] = {}
+    for trip in table.trips:
+        for link in trip.links:
+            work[link] = work.get(link, 0.0) + trip.transfer * trip.takes(trip.best) / table.budgets[link]
+            crossing.setdefault(link, []).append(trip)
+    if not work:
+        return []
+    busiest = max(work, key=lambda link: (work[link], -link))
+    trips = crossing[busiest]
+    at_once = int(table.budgets[busiest] / (sum(trip.takes(trip.best) for trip in trips) / len(trips)) + 1e-6)
+    if at_once < 2 or len(trips) <= at_once:
+        return []
+    found = [(ceil(len(trips) / number) * number / at_once, number) for number in range(at_once + 1, 2 * at_once + 1)]
+    even = ceil(len(trips) / at_once)
+    return [at_once / number for rounds, number in sorted(found)[:_MOST_LIMITS] if rounds < even]
 
 
 def _cost(timeline: Timeline) -> tuple[float, float, float]:
@@ -81,14 +132,33 @@ def _ranks(order: Sequence[int]) -> list[float]:
 
 
 def _orders(table: Timetable) -> Iterator[list[int]]:
-    """Ways to tell what is urgent: what much must follow, then what goes over the busiest link; and the reverse."""
+    """Ways to tell what is urgent: what much must follow or what goes over a busy link; what much must follow; whose
+    hosts have most to do still; and what comes first in the sequence."""
     tails, heats = _tails(table), _heats(table)
     everything = range(len(table.legs))
     last = [(-trip.duration, leg.domain, i) for i, (leg, trip) in enumerate(zip(table.legs, table.trips, strict=True))]
-    yield sorted(everything, key=lambda i: (-max(tails[i], heats[i]), -tails[i], last[i]))
-    yield sorted(everything, key=lambda i: (-tails[i], -heats[i], last[i]))
-    yield sorted(everything, key=lambda i: (-heats[i], -tails[i], last[i]))
+    urgent = [max(tail, heat) for tail, heat in zip(tails, heats, strict=True)]
+    left = _left_to_do(table, sorted(everything, key=lambda i: (-urgent[i], last[i])))
+    yield sorted(everything, key=lambda i: (-urgent[i], -left[i], -tails[i], last[i]))
+    yield sorted(everything, key=lambda i: (-left[i], -urgent[i], last[i]))
+    yield sorted(everything, key=lambda i: (-tails[i], -left[i], -heats[i], last[i]))
     yield list(everything)
+
+
+def _left_to_do(table: Timetable, order: Sequence[int]) -> list[float]:
+    """Of each leg, the seconds that the busier of its hosts has to do still when it is this leg's turn, if each host's
+    legs are made in this order. So hosts take turns, and none is left with much to do at the end."""
+    busy: dict[int, float] = {}
+    for leg, trip in zip(table.legs, table.trips, strict=True):
+        for host in (leg.source, leg.destination):
+            busy[host] = busy.get(host, 0.0) + trip.duration
+    left = [0.0] * len(order)
+    for index in order:
+        leg = table.legs[index]
+        left[index] = max(busy[leg.source], busy[leg.destination])
+        for host in (leg.source, leg.destination):
+            busy[host] -= table.trips[index].duration
+    return left
 
 
 def _tails(table: Timetable) -> list[float]:
@@ -135,7 +205,7 @@ def _heats(table: Timetable) -> list[float]:
     ]
 
 
-def _changed(order: list[int], timeline: Timeline, chance: Random) -> list[int]:
+def _changed(order: Sequence[int], timeline: Timeline, chance: Random) -> list[int]:
     """One or two legs brought forward, mostly of those that end last."""
     changed = list(order)
     for _ in range(1 + (chance.random() < 0.3)):

@@ -9,6 +9,7 @@ becomes free, so the work grows with the number of legs and not with its square.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -70,6 +71,9 @@ class Timetable:
         self.renames = sequence.renames
         self.trips = [trips.trip(leg.domain, leg.source, leg.destination) for leg in self.legs]
         self.budgets = trips.budgets
+        crossed = Counter(link for trip in self.trips for link in trip.links)
+        self.links = [sorted(trip.links, key=crossed.__getitem__) for trip in self.trips]
+        """Of each leg, first those that few others cross: to wait for them is to stand in the shortest queue."""
         self.ledger = Ledger(moves.cluster, moves.problem, moves.placement)
         ruled = self.ledger.has_rules
         self.settled = Ledger(moves.cluster, moves.problem, moves.placement) if ruled else None
@@ -86,13 +90,20 @@ class Timetable:
                 self.next_leg[last[leg.domain]] = index
             last[leg.domain] = index
         self.first = sorted(set(range(len(self.legs))) - set(self.next_leg.values()))
+        self._slower: dict[float, list[Trip]] = {1.0: self.trips}
 
-    def run(self, rank: Sequence[float], share: float = 1.0) -> Timeline:
-        """``rank``: of each leg, the lowest first. ``share``: the part of its best rate that a leg must get to start.
+    def _limited(self, limit: float) -> list[Trip]:
+        if limit not in self._slower:
+            self._slower[limit] = [trip.slower(limit) for trip in self.trips]
+        return self._slower[limit]
+
+    def run(self, rank: Sequence[float], share: float = 1.0, limit: float = 1.0) -> Timeline:
+        """``rank``: of each leg, the lowest first. ``limit``: the part of its best rate that a leg gets at most;
+        ``share``: the part of that which it must get to start.
 
         Raises StuckMovesError where the links have no room for some leg even alone.
         """
-        run = _Run(self, rank, share)
+        run = _Run(self, rank, share, self._limited(limit))
         try:
             return run.run()
         finally:
@@ -111,8 +122,9 @@ class _Started:
 
 
 class _Run:
-    def __init__(self, table: Timetable, rank: Sequence[float], share: float) -> None:
+    def __init__(self, table: Timetable, rank: Sequence[float], share: float, trips: Sequence[Trip]) -> None:
         self.table = table
+        self.trips = trips
         self.rank = rank
         self.share = share
         self.ledger = table.ledger
@@ -191,7 +203,7 @@ class _Run:
 
     def _lacks(self, index: int) -> _Key | None:
         """What a leg has to wait for; None: it may start now."""
-        leg, trip = self.table.legs[index], self.table.trips[index]
+        leg, trip = self.table.legs[index], self.trips[index]
         lacks = self._slot_lacking(leg, trip)
         if lacks is not None:
             return lacks
@@ -200,8 +212,8 @@ class _Run:
             return room
         if self.ledger.is_ruled(leg.domain) and not self.ledger.keeps_rules(leg.domain, leg.destination):
             return _RULES
-        rate, link = self.traffic.offer(trip)
-        if rate < max(self.share * trip.best, trip.floor) or rate <= 0:
+        link = self.traffic.lacking(trip, trip.enough(self.share), self.table.links[index])
+        if link is not None:
             return ("link", link)
         if self.names.on_arrival(index, self.ledger) is None:
             return room
@@ -210,7 +222,7 @@ class _Run:
         return None
 
     def _slot_lacking(self, leg: Leg, trip: Trip) -> _Key | None:
-        trips = self.table.trips
+        trips = self.trips
         total = trip.settings.total
         if self.table.totals_differ:
             total = min([total, *(trips[other].settings.total for other in self.under_way)])
@@ -227,9 +239,9 @@ class _Run:
     # What happens
 
     def _start(self, index: int) -> None:
-        leg, trip = self.table.legs[index], self.table.trips[index]
+        leg, trip = self.table.legs[index], self.trips[index]
         name = self.names.on_arrival(index, self.ledger) or ""
-        rate, _ = self.traffic.offer(trip)
+        rate = self.traffic.offer(trip)
         sending = Sending(trip=trip, rate=rate, since=self.time + trip.setup, forecast=trip.at(rate))
         self.started[index] = _Started(
             time=self.time,
@@ -252,7 +264,7 @@ class _Run:
 
     def _expect(self, index: int) -> None:
         """The events to come of a leg, at its present rate."""
-        started, trip = self.started[index], self.table.trips[index]
+        started, trip = self.started[index], self.trips[index]
         end = started.sending.end
         heappush(self.events, (max(end - self.table.lead, self.time), _RELEASE, index, started.version))
         heappush(self.events, (end + trip.finish, _FINISH, index, started.version))
@@ -279,7 +291,7 @@ class _Run:
             self._wake(("link", link))
 
     def _finish(self, index: int) -> None:
-        leg, trip, started = self.table.legs[index], self.table.trips[index], self.started[index]
+        leg, trip, started = self.table.legs[index], self.trips[index], self.started[index]
         self.ledger.depart(leg.domain, leg.source, started.name_before)
         del self.under_way[index]
         for host in (leg.source, leg.destination):

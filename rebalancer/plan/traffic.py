@@ -7,6 +7,7 @@ links on its way gives it enough of its own. What becomes free goes first to tho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rebalancer.plan.migration_model import Forecast
@@ -48,19 +49,22 @@ class Traffic:
         self._taken: list[float] = [0.0] * len(budgets)
         self._squeezed: dict[int, Sending] = {}
 
-    def offer(self, trip: Trip) -> tuple[float, int]:
-        """The rate that a migration could have now, and the link that gives the least (-1: none limits it)."""
-        rate, narrowest, full = trip.best, -1, trip.takes(trip.best)
-        budgets, taken = self._budgets, self._taken
+    def lacking(self, trip: Trip, rate: float, links: Sequence[int]) -> int | None:
+        """The first of the links that has not enough left for a rate; None: all have."""
+        needed = trip.takes(rate)
+        for link in links:
+            if self._budgets[link] * (1 + _TOLERANCE) - self._taken[link] < needed:
+                return link
+        return None
+
+    def offer(self, trip: Trip) -> float:
+        """The rate that a migration could have now."""
+        rate, full = trip.best, trip.takes(trip.best)
         for link in trip.links:
-            free = budgets[link] * (1 + _TOLERANCE) - taken[link]
+            free = self._budgets[link] * (1 + _TOLERANCE) - self._taken[link]
             if free < full:
-                offered = (free - trip.burst) / trip.weight
-                if offered < rate:
-                    rate, narrowest = offered, link
-        if narrowest < 0:
-            return rate, narrowest
-        return (trip.rounded(rate) if rate > 0 else 0.0), narrowest
+                rate = min(rate, (free - trip.burst) / trip.weight)
+        return rate if rate == trip.best else trip.rounded(max(rate, 0.0))
 
     def enter(self, key: int, sending: Sending) -> None:
         taken = sending.trip.takes(sending.rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink
@@ -66,6 +66,17 @@ class Trip:
     def takes(self, rate: float) -> float:
         """Of the budget of each link, while it sends at this rate."""
         return rate * self.weight + self.burst
+
+    def enough(self, share: float) -> float:
+        """The least rate at which it may start, if it must have this share of its best."""
+        least = max(self.best * share, self.floor)
+        rate = self.rounded(least)
+        return rate if rate >= least else min(rate + self.unit, self.best)
+
+    def slower(self, share: float) -> Trip:
+        """The same at no more than this share of its best rate, where it converges at that."""
+        rate = self.rounded(self.best * share)
+        return replace(self, best=rate) if self.links and rate >= max(self.floor, 1.0) else self
 
     @property
     def transfer(self) -> float:
