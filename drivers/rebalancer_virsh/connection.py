@@ -11,6 +11,7 @@ from itertools import islice
 
 from rebalancer.cluster import Capabilities, Domain, DomainState, Host
 from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster.writes import Window
 from rebalancer.drivers.commands import Transport, printable
 from rebalancer.drivers.protocol import DriverHost, Entry, Migration, MigrationOptions, ReadOptions, Sighting
 from rebalancer.errors import HostAnswerInvalid, MigrationFailed
@@ -167,7 +168,7 @@ class VirshConnection:
                     snapshots=uuid in snapshots,
                     stats=seen.stats,
                     rates=rates.get(uuid, {}),
-                    dirty_rate=dirty.get(uuid),
+                    dirty=dirty.get(uuid, ()),
                 ),
             )
             for uuid, seen in first.items()
@@ -190,20 +191,27 @@ class VirshConnection:
 
     def _measure(
         self, first: Mapping[str, _Domain], running: Sequence[str], facts: HostFacts, options: ReadOptions
-    ) -> tuple[dict[str, dict[str, float]], dict[str, BytesPerSecond]]:
+    ) -> tuple[dict[str, dict[str, float]], dict[str, tuple[Window, ...]]]:
         """Rates by domain: in cores and bytes per second, and of writing to memory."""
         active = [uuid for uuid in first if first[uuid].state.active]
-        seconds = 0
-        if options.dirty_rate is not None and facts.capabilities.dirty_rate and running:
-            seconds = max(1, min(60, round(options.dirty_rate)))
-            self._ask([f"domdirtyrate-calc {uuid} --seconds {seconds}" for uuid in running])
-        if not active or not (options.sample > 0 or seconds):
+        if not active:
             return {}, {}
-        time.sleep(max(options.sample, seconds))
+        waited = 0.0
+        dirty: dict[str, tuple[Window, ...]] = {}
+        for seconds in statistics.windows(options.dirty_rate) if facts.capabilities.dirty_rate and running else ():
+            self._ask([f"domdirtyrate-calc {uuid} --seconds {seconds}" for uuid in running])
+            time.sleep(seconds)
+            waited += seconds
+            for uuid, rate in self._dirty_rates(running).items():
+                dirty[uuid] = (*dirty.get(uuid, ()), Window(float(seconds), rate))
+        if not (options.sample > 0 or dirty):
+            return {}, dirty
+        if options.sample > waited:
+            time.sleep(options.sample - waited)
         rates: dict[str, dict[str, float]] = {}
         for part in _parts(active):
             rates.update(self._second_look(part, first))
-        return rates, self._dirty_rates(running) if seconds else {}
+        return rates, dirty
 
     def _second_look(self, uuids: Sequence[str], first: Mapping[str, _Domain]) -> dict[str, dict[str, float]]:
         commands = {uuid: statistics.stats_command(uuid) if first[uuid].stats else f"dominfo {uuid}" for uuid in uuids}

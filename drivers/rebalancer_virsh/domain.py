@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from rebalancer.cluster import Domain, DomainState, MigrationTraits
 from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.cluster.writes import Window, fit_writes
 from rebalancer.drivers.commands import printable
 from rebalancer.drivers.xml import Element, integer, parse_xml, text
 from rebalancer_virsh.host import HostFacts, cpu_token, passthrough_token
 from rebalancer_virsh.obstacles import obstacles
-from rebalancer_virsh.stats import resident_memory
+from rebalancer_virsh.stats import resident_memory, unrounded
 from rebalancer_virsh.storage import SharedStorage
 
 __all__ = ["LABELS_NAMESPACE", "Circumstances", "cpu_seconds", "parse_domain", "parse_info", "state_of"]
@@ -55,7 +56,8 @@ class Circumstances:
     snapshots: bool = False
     stats: Mapping[str, str]
     rates: Mapping[str, float]
-    dirty_rate: BytesPerSecond | None = None
+    dirty: tuple[Window, ...] = ()
+    """How fast it writes to its memory, measured over one window or two, the shorter first."""
 
 
 def state_of(words: str) -> DomainState:
@@ -103,7 +105,8 @@ def parse_domain(
         needs=_needs(root, facts, active=active),
         migration=MigrationTraits(
             memory=_memory_to_send(root, current, known.stats) if active else Bytes(0),
-            dirty_rate=known.dirty_rate,
+            dirty_rate=BytesPerSecond(known.dirty[0].rate) if known.dirty else None,
+            writes=fit_writes(*map(unrounded, known.dirty)) if len(known.dirty) == 2 else None,
             allowed=not reasons,
             reason="; ".join(reasons) or None,
         ),

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rebalancer.cluster import DomainState
-from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.cluster.writes import Window
 
 __all__ = [
     "Sample",
@@ -19,6 +20,8 @@ __all__ = [
     "resident_memory",
     "state_of",
     "stats_command",
+    "unrounded",
+    "windows",
 ]
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
@@ -33,6 +36,9 @@ _STATES = {
 }
 _MEASURING, _MEASURED = "1", "2"
 """``dirtyrate.calc_status`` while it is measured, and once there is a result."""
+
+
+_WORTH_TWO = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,20 @@ def dirty_rate(stats: Mapping[str, str]) -> BytesPerSecond | None:
     if found is None or stats.get("dirtyrate.calc_status") != _MEASURED:
         return None
     return BytesPerSecond(float(found * 2**20))
+
+
+def windows(longest: Seconds | None) -> tuple[int, ...]:
+    """How long to measure dirty rates, in whole seconds as libvirt takes them: over one second first, which tells what
+    is written again and again from what is not; a second window that hardly differs would tell nothing."""
+    if longest is None:
+        return ()
+    seconds = max(1, min(60, round(longest)))
+    return (1, seconds) if seconds >= _WORTH_TWO else (seconds,)
+
+
+def unrounded(window: Window) -> Window:
+    """The middle of what libvirt rounds down to the same number; 0 stays 0."""
+    return Window(window.seconds, window.rate + 2**19 if window.rate else 0.0)
 
 
 def is_measuring(stats: Mapping[str, str]) -> bool:

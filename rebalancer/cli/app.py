@@ -59,7 +59,7 @@ for name, command, summary in _COMMANDS:
 app.add_typer(runs.app, name="runs")
 app.add_typer(policy.app, name="policy")
 
-_OPTIONAL_VALUES = {"--dirty-rate": "1s"}
+_OPTIONAL_VALUES = {"--dirty-rate": "5s"}
 
 
 def _show_version(wanted: bool) -> None:

@@ -68,7 +68,7 @@ DirtyRate = Annotated[
         "--dirty-rate",
         metavar="[DURATION]",
         parser=duration,
-        help="Measure how fast domains write to memory, over this time (1s).",
+        help="Measure how domains write to memory: over 1s, then over this time (5s) to tell what is written again.",
     ),
 ]
 IgnoreUnreachable = Annotated[

@@ -52,7 +52,7 @@ class ReadOptions:
     sample: Seconds = Seconds(1.0)
     """Time between the two samples that rates are computed from."""
     dirty_rate: Seconds | None = None
-    """Measure dirty rates over this time."""
+    """Measure dirty rates over this time, and over a second before that where it is long enough to tell them apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

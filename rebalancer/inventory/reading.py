@@ -47,7 +47,7 @@ def read_cluster(
     """
     taken_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     names = [host.name for host in inventory.hosts]
-    limit = Seconds(deadline + options.sample + (options.dirty_rate or 0.0))
+    limit = Seconds(deadline + options.sample + (options.dirty_rate or 0.0) + 1.0)
 
     def read(name: str) -> Answer:
         return connections.connection(name).read(options)

@@ -220,3 +220,24 @@ def test_a_real_virsh() -> None:
     assert (seen.name, seen.migrating) == ("test", False)
     assert opened.find(OTHER) is None
     opened.close()
+
+
+def test_dirty_rates_over_two_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = "Start to calculate domain's memory dirty rate successfully.\n"
+    measured = iter([32, 8])
+    opened, _ = connection(
+        {
+            f"domdirtyrate-calc {ALPHA} --seconds 1": started,
+            f"domdirtyrate-calc {ALPHA} --seconds 5": started,
+            f"domstats --raw --dirtyrate {ALPHA}": lambda: (
+                f"Domain: 'a'\n  dirtyrate.calc_status=2\n  dirtyrate.megabytes_per_second={next(measured)}\n"
+            ),
+        }
+    )
+    slept: list[float] = []
+    monkeypatch.setattr("rebalancer_virsh.connection.time.sleep", slept.append)
+    (domain,) = opened.read(ReadOptions(sample=Seconds(1), dirty_rate=Seconds(5)))[1]
+    assert domain.migration.dirty_rate == 32 * 2**20
+    assert domain.migration.writes is not None
+    assert domain.migration.writes.hot == 30 * 2**20
+    assert slept == [1, 5]

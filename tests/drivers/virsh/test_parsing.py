@@ -11,11 +11,12 @@ from rebalancer_virsh.domain import Circumstances, cpu_seconds, parse_domain, pa
 from rebalancer_virsh.host import HostFacts, read_facts
 from rebalancer_virsh.hypervisors import MIB, capabilities_of, kind_of, version_of
 from rebalancer_virsh.jobs import parse_job
-from rebalancer_virsh.stats import Sample, dirty_rate, parse_sample, parse_stats, rates, resident_memory
+from rebalancer_virsh.stats import Sample, dirty_rate, parse_sample, parse_stats, rates, resident_memory, windows
 from rebalancer_virsh.storage import SharedStorage
 
-from rebalancer.cluster import Domain, DomainState
-from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.cluster import Domain, DomainState, Writes
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.cluster.writes import Window
 from rebalancer.drivers.xml import Element, parse_xml
 from tests.drivers.virsh.fake import ALPHA, saved
 
@@ -80,7 +81,7 @@ def test_small_readers() -> None:
 
 def test_a_real_domain() -> None:
     stats = parse_stats(saved("domstats.txt").decode())
-    known = replace(KNOWN, stats=stats, rates={"cpu": 0.5}, persistent=False, dirty_rate=BytesPerSecond(1.0))
+    known = replace(KNOWN, stats=stats, rates={"cpu": 0.5}, persistent=False, dirty=(Window(1.0, 1.0),))
     found = parse_domain("h1", ALPHA, saved("domain-running.xml"), FACTS, SharedStorage(), known)
     assert found.name == "alpha"
     assert found.uses == {"cpu": 0.5, "memory": 64 * MIB}
@@ -93,7 +94,20 @@ def test_a_real_domain() -> None:
     assert found.migration.allowed
     assert found.migration.memory == resident_memory(stats)
     assert found.migration.dirty_rate == 1.0
+    assert found.migration.writes is None
     assert not found.persistent
+
+
+def test_two_windows_tell_what_is_written_again_and_again() -> None:
+    known = replace(KNOWN, dirty=(Window(1.0, 32.0 * MIB), Window(5.0, 8.0 * MIB)))
+    traits = parse_domain("h1", ALPHA, saved("domain-running.xml"), FACTS, SharedStorage(), known).migration
+    assert traits.dirty_rate == 32.0 * MIB
+    assert traits.writes == Writes(hot=Bytes(30 * MIB), period=Seconds(1.0), cold=BytesPerSecond(2.5 * MIB))
+    idle = replace(KNOWN, dirty=(Window(1.0, 0.0), Window(5.0, 0.0)))
+    assert (
+        parse_domain("h1", ALPHA, saved("domain-running.xml"), FACTS, SharedStorage(), idle).migration.writes
+        == Writes()
+    )
 
 
 def test_a_domain_that_is_shut_off_uses_nothing() -> None:
@@ -195,6 +209,11 @@ def test_dirty_rates() -> None:
     assert dirty_rate({"dirtyrate.calc_status": "2", "dirtyrate.megabytes_per_second": "58"}) == 58 * MIB
     assert dirty_rate({"dirtyrate.calc_status": "1", "dirtyrate.megabytes_per_second": "58"}) is None
     assert dirty_rate({"dirtyrate.calc_status": "0"}) is None
+
+
+def test_one_window_or_two() -> None:
+    assert windows(None) == ()
+    assert [windows(Seconds(s)) for s in (0.2, 1.0, 2.0, 5.0, 600.0)] == [(1,), (1,), (2,), (1, 5), (1, 60)]
 
 
 @given(st.text(max_size=300))
