@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from rebalancer.cluster import Cluster, Domain
@@ -14,7 +14,7 @@ from rebalancer.plan.model import Guards, Plan, Step
 from rebalancer.policy import parse_policy
 from rebalancer.policy.model import MigrationSettings, Policy
 
-__all__ = ["Home", "plan_back"]
+__all__ = ["Home", "plan_back", "under_old_names"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,20 @@ def plan_back(cluster: Cluster, homes: Mapping[str, Home], run: Plan, *, created
     ``run``: the plan of the run to be undone: its caps, limits of hosts and migration settings hold on the way back,
     too. What cannot go home is ``unplaced``, with reasons.
     """
-    # Planned as if they had their old names already, so that each arrives under it where it is free.
-    as_before = replace(cluster, domains=tuple(_named(domain, homes, cluster) for domain in cluster.domains))
-    plan = make_plan(as_before, _policy(cluster, homes, run), created_at=created_at)
-    return replace(
-        plan,
-        snapshot=cluster,
-        fingerprint=fingerprint(cluster),
-        steps=_from_their_names_now(plan.steps, cluster),
-        guards=Guards(links=plan.guards.links, ends=plan.guards.ends, hosts=_limits(plan, run, cluster)),
+    plan = under_old_names(
+        cluster, homes, lambda as_before: make_plan(as_before, _policy(cluster, homes, run), created_at=created_at)
     )
+    limits = _limits(plan, run, cluster)
+    return replace(plan, guards=Guards(links=plan.guards.links, ends=plan.guards.ends, hosts=limits))
+
+
+def under_old_names(cluster: Cluster, homes: Mapping[str, Home], make: Callable[[Cluster], Plan]) -> Plan:
+    """What ``make`` plans for domains (by UUID) as if they had their old names already, so that each arrives under it
+    where it is free; for the cluster as it is."""
+    as_before = replace(cluster, domains=tuple(_named(domain, homes, cluster) for domain in cluster.domains))
+    plan = make(as_before)
+    steps = _from_their_names_now(plan.steps, cluster)
+    return replace(plan, snapshot=cluster, fingerprint=fingerprint(cluster), steps=steps)
 
 
 def _named(domain: Domain, homes: Mapping[str, Home], cluster: Cluster) -> Domain:
