@@ -9,6 +9,7 @@ import typer
 from rebalancer.cli.carry_out import RunOptions, carry_out, show
 from rebalancer.cli.inputs import live_cluster, tell
 from rebalancer.cli.options import (
+    Batch,
     DirtyRate,
     Effort,
     Format,
@@ -17,11 +18,13 @@ from rebalancer.cli.options import (
     Journal,
     OutputFormat,
     Policies,
+    Return,
     Seed,
     TimeLimit,
     Yes,
 )
 from rebalancer.cli.planning import DEFAULT_EFFORT, PlanningOptions, plan_for
+from rebalancer.cli.rolling import RollingOptions, evacuate_in_rounds, selected_hosts
 from rebalancer.cli.status import ExitStatus
 from rebalancer.cluster.text import shown
 from rebalancer.errors import InvalidInput, PlanImpossible, Problem
@@ -32,16 +35,20 @@ if TYPE_CHECKING:
 
 __all__ = ["evacuate"]
 
-Hosts = Annotated[list[str], typer.Argument(metavar="HOST...", help="The hosts to empty.")]
+Hosts = Annotated[list[str] | None, typer.Argument(metavar="[HOST...]", help="The hosts to empty.")]
+All = Annotated[bool, typer.Option("--all", help="All hosts, in as few rounds as the rules allow.")]
 Partial = Annotated[bool, typer.Option("--partial", help="Move what can leave, though something cannot.")]
 
 
 def evacuate(
-    names: Hosts,
+    names: Hosts = None,
     inventory: Inventory = None,
     policies: Policies = None,
     yes: Yes = False,
     partial: Partial = False,
+    every: All = False,
+    batch: Batch = None,
+    back: Return = False,
     journal: Journal = None,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
@@ -50,8 +57,15 @@ def evacuate(
     ignore_unreachable: IgnoreUnreachable = False,
     output: OutputFormat = Format.TEXT,
 ) -> ExitStatus:
-    """Empty hosts, keeping the rest well placed. Says before anything starts what cannot leave, and why."""
-    hosts = frozenset(names)
+    """Empty hosts, keeping the rest well placed. Says before anything starts what cannot leave, and why.
+
+    With --all, --batch or --return round by round: it goes on when the hosts of a round can run domains again.
+    """
+    if bool(names) == every:
+        raise InvalidInput(
+            "name the hosts to empty, or give --all" if every is False else "give hosts or --all, not both"
+        )
+    hosts = frozenset(names or ())
     options = PlanningOptions(
         policies=policies, default_policy="evacuate", seed=seed, effort=effort, time_limit=time_limit, journal=journal
     )
@@ -60,10 +74,14 @@ def evacuate(
         journal=journal,
         output=output,
         planned_as=lambda cluster: cluster.with_maintenance(hosts),
-        command=f"evacuate {' '.join(sorted(hosts))}",
+        command=f"evacuate {' '.join(sorted(hosts)) or '--all'}",
     )
     with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         require_hosts(hosts, live.cluster)
+        if every or back or batch is not None:
+            how = RollingOptions(batch=batch, home=back, partial=partial)
+            chosen = selected_hosts("true", live.cluster) if every else list(dict.fromkeys(names or ()))
+            return evacuate_in_rounds(live, chosen, options, run, how)
         plan, policy = plan_for(live.cluster.with_maintenance(hosts), options)
         show(plan, policy, run)
         if stuck := staying(plan, hosts):

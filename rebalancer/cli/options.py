@@ -11,6 +11,7 @@ import typer
 from rebalancer.cluster.units import Seconds, parse_duration
 
 __all__ = [
+    "Batch",
     "DetailedExitcode",
     "DirtyRate",
     "Effort",
@@ -22,6 +23,7 @@ __all__ = [
     "OptionalRun",
     "OutputFormat",
     "Policies",
+    "Return",
     "RunNumber",
     "Seed",
     "Snapshot",
@@ -77,6 +79,11 @@ IgnoreUnreachable = Annotated[
 DetailedExitcode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="End with status 2 when the plan has steps.")
 ]
+Batch = Annotated[
+    int | None,
+    typer.Option("--batch", min=1, metavar="N", help="At most so many hosts at once, round by round."),
+]
+Return = Annotated[bool, typer.Option("--return", help="Bring the domains back home at the end.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Now = Annotated[bool, typer.Option("--now", help="Go on though no window of the policy is open.")]
 Journal = Annotated[

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rebalancer.cli.inputs import INVENTORY_VARIABLE, read_input, refuse_to_overwrite, tell
 from rebalancer.cli.options import (
+    Batch,
     DetailedExitcode,
     DirtyRate,
     Effort,
@@ -19,15 +21,25 @@ from rebalancer.cli.options import (
     Journal,
     OutputFormat,
     Policies,
+    Return,
     Seed,
     Snapshot,
     TimeLimit,
 )
 from rebalancer.cli.planning import DEFAULT_EFFORT, PlanningOptions, plan_for
+from rebalancer.cli.rolling import RollingOptions, print_rolling, rolling_json, rolling_plan, selected_hosts
 from rebalancer.cli.status import ExitStatus
+from rebalancer.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rebalancer.cluster import Cluster
 
 __all__ = ["plan"]
 
+Rolling = Annotated[
+    str | None,
+    typer.Option("--rolling", metavar="SELECTOR", help="Empty the hosts that an expression selects, round by round."),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the plan here, as JSON.")]
 
 
@@ -44,6 +56,9 @@ def plan(
     ignore_unreachable: IgnoreUnreachable = False,
     output_format: OutputFormat = Format.TEXT,
     detailed_exitcode: DetailedExitcode = False,
+    rolling: Rolling = None,
+    batch: Batch = None,
+    back: Return = False,
 ) -> ExitStatus:
     """What would make the cluster better, in which order, how long it takes, and why; changes nothing."""
     from rebalancer.files import write_atomically
@@ -52,6 +67,12 @@ def plan(
 
     refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), snapshot, *(policies or []))
     options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit, journal=journal)
+    if rolling is not None:
+        cluster = read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable)
+        how = RollingOptions(batch=batch, home=back)
+        return _in_rounds(cluster, rolling, replace(options, default_policy="evacuate"), how, output, output_format)
+    if back or batch is not None:
+        raise InvalidInput("--batch and --return are about rounds: add --rolling SELECTOR")
     made, policy = plan_for(read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable), options)
     if output_format is Format.JSON:
         print(dump_plan(made), end="")
@@ -61,3 +82,24 @@ def plan(
         write_atomically(output, dump_plan(made), 0o644)
         tell(f"plan written to {output}")
     return ExitStatus.PLAN_HAS_STEPS if detailed_exitcode and made.steps else ExitStatus.DONE
+
+
+def _in_rounds(
+    cluster: Cluster,
+    selector: str,
+    options: PlanningOptions,
+    how: RollingOptions,
+    output: Path | None,
+    output_format: Format,
+) -> ExitStatus:
+    from rebalancer.files import write_atomically
+
+    rolling = rolling_plan(cluster, selected_hosts(selector, cluster), options, how)
+    if output_format is Format.JSON:
+        print(rolling_json(rolling), end="")
+    else:
+        print_rolling(rolling)
+    if output is not None:
+        write_atomically(output, rolling_json(rolling), 0o644)
+        tell(f"rounds written to {output}")
+    return ExitStatus.DONE

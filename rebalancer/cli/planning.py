@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from rebalancer.cluster import Cluster
     from rebalancer.plan.model import Plan
+    from rebalancer.policy import Policy
 
-__all__ = ["DEFAULT_EFFORT", "PlanningOptions", "plan_for"]
+__all__ = ["DEFAULT_EFFORT", "PlanningOptions", "plan_for", "planner"]
 
 DEFAULT_EFFORT = 5
 
@@ -38,19 +40,29 @@ class PlanningOptions:
 
 def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
     """The plan, and the name of the policy it follows."""
-    from rebalancer.plan.make import make_plan
-
     policy = load_policy(options.policies, cluster, options.default_policy)
     tell_windows(located.entry for located in policy.windows)
     book = AdviceBook(policy, cluster, options.journal)
-    plan = make_plan(
-        cluster,
-        policy,
-        seed=options.seed,
-        effort=options.effort,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        stop=stop_after(options.time_limit),
-        history=read_history(policy, options.journal, advice=book.earlier()),
-    )
+    plan = planner(options, book.earlier())(cluster, policy)
     book.remember(plan)
     return plan, policy.name
+
+
+def planner(
+    options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None
+) -> Callable[[Cluster, Policy], Plan]:
+    """Makes plans as the options say. ``advice``: placements of earlier plans, where these are remembered."""
+    from rebalancer.plan.make import make_plan
+
+    def make(cluster: Cluster, policy: Policy) -> Plan:
+        return make_plan(
+            cluster,
+            policy,
+            seed=options.seed,
+            effort=options.effort,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            stop=stop_after(options.time_limit),
+            history=read_history(policy, options.journal, advice=advice),
+        )
+
+    return make

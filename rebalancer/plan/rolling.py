@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rebalancer.checker import check_plan
 from rebalancer.cluster import Cluster
 from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.placement.problem import Term
@@ -157,11 +158,14 @@ def homes_of(cluster: Cluster, hosts: Collection[str]) -> dict[str, Home]:
 
 
 def way_home(cluster: Cluster, policy: Policy, homes: Mapping[str, Home], *, make: Make = make_plan) -> Plan:
-    """The plan that brings domains back to their hosts, under their names. The policy's rules hold; its limits do not,
-    as they are about moves that nobody asked for."""
+    """The plan that brings domains back to their hosts, under their names as far as these can be had on the way. The
+    policy's rules hold; its limits do not, as they are about moves that nobody asked for."""
     goal = _AtHome(homes={uuid: home.host for uuid, home in homes.items()})
     asked = replace(_with_goal(policy, goal), limits=Limits())
-    return under_old_names(cluster, homes, lambda as_before: make(as_before, asked))
+    restoring = under_old_names(cluster, homes, lambda as_before: make(as_before, asked))
+    # Two that have each other's way to go may each need a name that the other gives up only later.
+    clash = any(violation.invariant == "name" for violation in check_plan(restoring, policy))
+    return make(cluster, asked) if clash else restoring
 
 
 def after(cluster: Cluster, plan: Plan) -> Cluster:

@@ -66,7 +66,7 @@ def test_no_command_shows_the_help_and_is_an_error(cli):
         (["plan", "--time-limit", "3 parsecs"], "unknown unit 'parsecs' in '3 parsecs'"),
         (["plan", "--format", "xml"], "Invalid value for '--format'"),
         (["plan", "surplus"], "unexpected extra argument"),
-        (["evacuate"], "Missing argument 'HOST...'"),
+        (["evacuate"], "name the hosts to empty, or give --all"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_status_1(cli, arguments, message):
@@ -80,10 +80,10 @@ def test_wrong_arguments_are_one_line_and_status_1(cli, arguments, message):
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        (["plan", "--dirty-rate"], ["plan", "--dirty-rate=1s"]),
-        (["plan", "--dirty-rate", "-p", "x"], ["plan", "--dirty-rate=1s", "-p", "x"]),
+        (["plan", "--dirty-rate"], ["plan", "--dirty-rate=5s"]),
+        (["plan", "--dirty-rate", "-p", "x"], ["plan", "--dirty-rate=5s", "-p", "x"]),
         (["plan", "--dirty-rate", "3s"], ["plan", "--dirty-rate", "3s"]),
-        (["evacuate", "--dirty-rate", "h1"], ["evacuate", "--dirty-rate=1s", "h1"]),
+        (["evacuate", "--dirty-rate", "h1"], ["evacuate", "--dirty-rate=5s", "h1"]),
         (["plan", "--dirty-rate=2s"], ["plan", "--dirty-rate=2s"]),
     ],
 )
