@@ -13,12 +13,15 @@ from rebalancer.drivers.commands import printable
 from rebalancer.drivers.xml import Element, integer, parse_xml, text
 from rebalancer_virsh.host import HostFacts, cpu_token, passthrough_token
 from rebalancer_virsh.obstacles import obstacles
-from rebalancer_virsh.stats import resident_memory, unrounded
+from rebalancer_virsh.stats import balloon_size, resident_memory, unrounded
 from rebalancer_virsh.storage import SharedStorage
 
 __all__ = ["LABELS_NAMESPACE", "Circumstances", "cpu_seconds", "parse_domain", "parse_info", "state_of"]
 
 LABELS_NAMESPACE = "https://rebalancer.dev/xmlns/domain/1"
+
+_TAG = re.compile(r"(?<!\S)(?:#[\w.-]+|[A-Za-z][\w-]*:[a-z_]+(?:=\S+)?)(?![^\s,;])")
+_LONGEST = 1000
 
 _UNITS = {
     "b": 1,
@@ -101,7 +104,7 @@ def parse_domain(
         host=host,
         state=known.state,
         uses={**known.rates, "memory": float(maximum)} if active else {},
-        labels=_labels(root),
+        labels={**_words(root), **_labels(root)},
         needs=_needs(root, facts, active=active),
         migration=MigrationTraits(
             memory=_memory_to_send(root, current, known.stats) if active else Bytes(0),
@@ -111,6 +114,7 @@ def parse_domain(
             reason="; ".join(reasons) or None,
         ),
         persistent=known.persistent,
+        loads=_loads(root, maximum, current, known) if active else {},
     )
 
 
@@ -141,6 +145,32 @@ def _labels(root: Element) -> dict[str, str]:
             if name:
                 found[name] = (label.text or "").strip()
     return found
+
+
+def _words(root: Element) -> dict[str, str]:
+    """``title`` and ``description``, on one line each, and as ``tags`` the words of both that are meant as such:
+    ``#production``, ``rebalance:stay``, ``rebalance:avoid=h1,h2``."""
+    found = {tag: printable(root.findtext(tag) or "", _LONGEST) for tag in ("title", "description")}
+    found["tags"] = " ".join(dict.fromkeys(_TAG.findall(" ".join(found.values()))))
+    return {label: value for label, value in found.items() if value}
+
+
+def _loads(root: Element, maximum: Bytes, current: Bytes, known: Circumstances) -> dict[str, dict[str, float]]:
+    """What the domain was promised, what is set aside for it now, and what it takes."""
+    count = root.find("vcpu")
+    promised = integer(root, "vcpu") or 1
+    online = (count.get("current") or "") if count is not None else ""
+    resident = resident_memory(known.stats)
+    balloon = balloon_size(known.stats)
+    found = {
+        "requested": {"cpu": float(promised), "memory": float(maximum)},
+        "allocated": {
+            "cpu": float(online) if online.isascii() and online.isdigit() and len(online) < 6 else float(promised),
+            "memory": float(current if balloon is None else balloon),
+        },
+        "used": {**known.rates, **({} if resident is None else {"memory": float(resident)})},
+    }
+    return {statistic: amounts for statistic, amounts in found.items() if amounts}
 
 
 def _needs(root: Element, facts: HostFacts, *, active: bool) -> dict[str, frozenset[str]]:

@@ -12,6 +12,7 @@ from rebalancer.cluster.writes import Window
 
 __all__ = [
     "Sample",
+    "balloon_size",
     "dirty_rate",
     "is_measuring",
     "parse_sample",
@@ -98,6 +99,12 @@ def rates(before: Sample, after: Sample) -> dict[str, float]:
 def resident_memory(stats: Mapping[str, str]) -> Bytes | None:
     """Bytes of the hypervisor's process that are in memory; None where unknown."""
     found = _number(stats, "balloon.rss")
+    return Bytes(found * 1024) if found else None
+
+
+def balloon_size(stats: Mapping[str, str]) -> Bytes | None:
+    """Bytes that the guest has now, as its balloon leaves it; None where unknown."""
+    found = _number(stats, "balloon.current")
     return Bytes(found * 1024) if found else None
 
 

@@ -32,6 +32,7 @@ def ganeti_policy(data: GanetiData, tags: GanetiTags, file: str) -> tuple[str, t
             *_memory(data),
             *_cpu(data),
             *_groups(data),
+            *_mirrored(data),
             *_exclusion(tags),
             *_locations(tags),
             *_desired(data, tags),
@@ -117,6 +118,15 @@ def _groups(data: GanetiData) -> Iterator[Entry]:
         why = ""
 
 
+def _mirrored(data: GanetiData) -> Iterator[Entry]:
+    if any(instance.template == "drbd" for instance in data.instances):
+        why = (
+            "N+1: secondary nodes have room for what is mirrored to them, for all of it at once. hbal asks for the room"
+            f" that the loss of any one node would take, and counts what lacks as {_ONE}, too."
+        )
+        yield Entry({"standby": {"host": "labels.secondary", "soft": _ONE}}, why)
+
+
 def _exclusion(tags: GanetiTags) -> Iterator[Entry]:
     for kind in tags.exclusion:
         why = f"htools:iextags:{kind.prefix}: instances with the same tag do not share a node."
@@ -179,7 +189,7 @@ def _moves() -> Entry:
 
 def _without_equivalent(data: GanetiData, tags: GanetiTags) -> Iterator[str]:
     if any(instance.template == "drbd" for instance in data.instances):
-        yield "N+1: that each node could take over what is mirrored to it (reserved memory) is not looked at"
+        yield "N+1: room is kept for all that is mirrored to a node, not for what one other node would bring"
         yield "replace-disks: secondary nodes stay where they are, so free disk and spindles do not change"
         if tags.location:
             yield "location tags: that primary and secondary node have different ones is not looked at"

@@ -240,12 +240,15 @@ def _migration(settings: _Settings) -> Sequence[Entry]:
     at_once = (given.parallel_jobs or 5) if given.parallel else 1
     entry: dict[str, object] = {"select": "true"}
     entry |= {"live": False} if given.live is False else {}
-    entry |= {"concurrency": {"per_host": at_once, "total": at_once}}
+    inflow = at_once if given.max_node_inflow is None else max(1, min(given.max_node_inflow, at_once))
+    entry |= {"concurrency": {"per_host": inflow, "total": at_once}}
     entry |= {"timeout": f"{given.max_job_validation or 1800} s"}
     why = (
         "parallel, parallel_jobs: migrations at once. max_job_validation: after it ProxLB only stops looking; here the"
     )
     why += " migration is cancelled."
+    if given.max_node_inflow is not None:
+        why += " max_node_inflow: per_host, which counts those that leave a node, too."
     return (Entry(entry, why),)
 
 
@@ -263,10 +266,13 @@ def _without_equivalent(settings: _Settings) -> Iterator[str]:
         ),
         (
             settings.mode is Mode.USED and settings.method is not Method.CPU,
-            f"mode: used: our drivers report the {settings.method} that a guest is given, not what it uses of it",
+            f"mode: used: {settings.method} is what a guest is given; for what it uses of it, write `load: used`",
         ),
         (settings.method is Method.DISK, "method: disk: only hosts that report disk are balanced"),
-        (bool(settings.cluster.maintenance_nodes_schedule), "maintenance_nodes_schedule: a policy has no timetable"),
+        (
+            bool(settings.cluster.maintenance_nodes_schedule),
+            "maintenance_nodes_schedule: write `maintenance: {hosts: […], windows: [{cron: …, duration: …}]}`",
+        ),
         (
             any(
                 value is not None and value != settings.threshold
@@ -277,10 +283,9 @@ def _without_equivalent(settings: _Settings) -> Iterator[str]:
         (given.live is False, "live: false: the guest is paused while it is copied, not shut down"),
         (given.with_local_disks is True, "with_local_disks: whether local disks travel is up to the driver"),
         (given.with_conntrack_state is True, "with_conntrack_state: connection tracking does not travel"),
-        (bool(given.balance_larger_guests_first), "balance_larger_guests_first: moves are chosen all together"),
         (
-            given.max_node_inflow is not None,
-            "max_node_inflow: `limits: {per_host: …}` comes close, but it counts guests that leave a host, too",
+            bool(given.balance_larger_guests_first),
+            "balance_larger_guests_first: moves are chosen all together; a higher `per_move` prefers one to several",
         ),
         (bool(given.enforce_pinning), "enforce_pinning: pins are always enforced here, unless soft"),
         (Kind.CT in (given.balance_types or ()), "balance_types with ct: containers are not moved"),

@@ -14,6 +14,8 @@ from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import DriverHost, HostConnection, Migration, MigrationOptions, ReadOptions
 from rebalancer.drivers.conformance import Bench, DriverConformance
 from rebalancer.errors import HostUnreachable, MigrationFailed, Unsupported
+from rebalancer.policy.hints import hinted
+from rebalancer.policy.settings import Hint, Hints, HintsFrom
 
 from . import Guest, Lab, LabHost, assert_never_reset
 from .network import MIB
@@ -89,6 +91,7 @@ def test_a_host_and_its_domains_are_read(clean_lab: Lab, connect: Callable[[str]
     set_labels = "<labels><label name='app'>db</label></labels>"
     namespace = ("--uri", "https://rebalancer.dev/xmlns/domain/1", "--key", "rebalancer")
     clean_lab["h1"].virsh("metadata", runs.uuid, *namespace, "--set", set_labels)
+    clean_lab["h1"].virsh("desc", runs.uuid, "--live", "--title", "Shop  rebalance:avoid=h2 #prod")
 
     host, domains = connect("h1").read(ReadOptions(sample=Seconds(1), dirty_rate=Seconds(1)))
 
@@ -106,7 +109,12 @@ def test_a_host_and_its_domains_are_read(clean_lab: Lab, connect: Callable[[str]
     assert not found[passes.uuid].persistent
     assert database.uses["memory"] == 64 * MIB
     assert database.uses["cpu"] > 0
-    assert database.labels == {"app": "db"}
+    words = {"title": "Shop rebalance:avoid=h2 #prod", "tags": "rebalance:avoid=h2 #prod"}
+    assert database.labels == {"app": "db", **words}
+    hints = Hints(source=HintsFrom.TAGS, allow=(Hint.AVOID,))
+    assert hinted(database, hints).avoid == ("h2",)
+    assert database.loads["requested"] == {"cpu": 1.0, "memory": database.uses["memory"]}
+    assert 0 < database.loads["used"]["memory"] < 2 * database.uses["memory"]
     assert database.missing_on(host) == ()
     assert database.migration.allowed, database.migration.reason
     assert 16 * MIB <= database.migration.memory <= 64 * MIB

@@ -18,6 +18,8 @@ from rebalancer.cluster import Domain, DomainState, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.cluster.writes import Window
 from rebalancer.drivers.xml import Element, parse_xml
+from rebalancer.policy.hints import hinted
+from rebalancer.policy.settings import Hint, Hints, HintsFrom
 from tests.drivers.virsh.fake import ALPHA, saved
 
 FACTS = read_facts("qemu", saved("capabilities.xml"), saved("version.txt").decode())
@@ -77,6 +79,42 @@ def test_small_readers() -> None:
 
 
 # Domains
+
+
+def test_title_and_description_are_labels_and_their_marked_words_tags() -> None:
+    xml = (
+        "<title>Shop  database #production</title>"
+        "<description>Run by the DB team.\nrebalance:stay rebalance:avoid=h1,h2 http://wiki/db 12:30 #production"
+        "</description><metadata><labels xmlns='https://rebalancer.dev/xmlns/domain/1'>"
+        "<label name='title'>mine</label></labels></metadata>"
+    )
+    labels = domain(xml).labels
+    assert labels["description"].startswith("Run by the DB team. rebalance:stay rebalance:avoid=h1,h2 http://")
+    assert labels["tags"] == "#production rebalance:stay rebalance:avoid=h1,h2"
+    assert labels["title"] == "mine"
+    assert "tags" not in domain("<title>plain words: none</title>").labels
+    assert domain("").labels == {}
+    assert len(domain(f"<description>{'x' * 5000}</description>").labels["description"]) == 1000
+
+
+def test_hints_are_read_from_the_title() -> None:
+    hints = Hints(source=HintsFrom.TAGS, allow=(Hint.STAY, Hint.AVOID))
+    found = hinted(domain("<title>db rebalance:stay</title><description>rebalance:avoid=h1,h2</description>"), hints)
+    assert (found.stay, found.avoid, found.problems) == (True, ("h1", "h2"), ())
+
+
+def test_loads_are_what_was_promised_set_aside_and_taken() -> None:
+    known = replace(KNOWN, stats={"balloon.rss": "46176", "balloon.current": "49152"}, rates={"cpu": 0.5, "net": 10.0})
+    found = domain("<vcpu current='2'>4</vcpu><currentMemory unit='MiB'>48</currentMemory>", known)
+    assert found.loads == {
+        "requested": {"cpu": 4.0, "memory": 64.0 * MIB},
+        "allocated": {"cpu": 2.0, "memory": 48.0 * MIB},
+        "used": {"cpu": 0.5, "net": 10.0, "memory": 46176.0 * 1024},
+    }
+    assert found.load("memory", "used") == 46176 * 1024
+    bare = domain("<vcpu>1</vcpu>").loads
+    assert bare == {"requested": {"cpu": 1.0, "memory": 64.0 * MIB}, "allocated": {"cpu": 1.0, "memory": 64.0 * MIB}}
+    assert domain("", replace(KNOWN, state=DomainState.SHUT_OFF)).loads == {}
 
 
 def test_a_real_domain() -> None:
