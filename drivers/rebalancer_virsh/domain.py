@@ -196,6 +196,8 @@ def _needs(root: Element, facts: HostFacts, *, active: bool) -> dict[str, frozen
                 found["bridge"].add(source.get("dev") or "")
             case _:
                 pass
+    # The same pool, by its name, is where the destination looks for such a disk.
+    found["pool"] = {source.get("pool") or "" for source in root.iterfind("devices/disk[@type='volume']/source")}
     return {need: frozenset(items - {""}) for need, items in found.items() if items - {""}}
 
 

@@ -131,6 +131,8 @@ class HostEntry(ReachEntry):
     """The URI under which other hosts reach it to migrate to it, e.g. ``qemu+tcp://h1/system``."""
     maintenance: bool = False
     """No domain should run there."""
+    distance: Mapping[Name, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
+    """Other host → how far it is to move a domain there, or to talk to one there, in any unit: ``{h2: 5}``."""
 
 
 class LabelsEntry(Model):

@@ -43,6 +43,7 @@ def parse_inventory(text: str, file: str, *, load: Callable[[str], Driver] = loa
     _check_drivers(document, hosts, load, problems)
     check_links(document, written.links, problems)
     _check_ends(document, written, problems)
+    _check_distances(document, written, problems)
     check_calls(document, written, problems)
     if problems:
         found = dict.fromkeys(problems)  # what is wrong with a default is wrong for every host
@@ -74,6 +75,7 @@ def _host(written: InventoryFile, entry: HostEntry, directory: Path) -> Inventor
         labels={**defaults.labels, **entry.labels},
         capacity={**defaults.capacity, **entry.capacity},
         maintenance=entry.maintenance,
+        distance=entry.distance,
     )
 
 
@@ -150,6 +152,15 @@ def _written_at(document: Document, index: int, path: Sequence[str]) -> Position
             continue
         return document.position([*start, *path])
     return document.position(host)
+
+
+def _check_distances(document: Document, written: InventoryFile, problems: list[Problem]) -> None:
+    known = {entry.name for entry in written.hosts}
+    for index, entry in enumerate(written.hosts):
+        for name in entry.distance:
+            if name not in known:
+                message = f"distance: there is no host {shown(name)}{suggestion(name, known)}"
+                problems.append(Problem(message, document.position(["hosts", index, "distance", name], key=True)))
 
 
 def _check_ends(document: Document, written: InventoryFile, problems: list[Problem]) -> None:

@@ -24,6 +24,8 @@ class InventoryHost:
     capacity: Mapping[str, float] = field(default_factory=dict)
     """Resources whose amount replaces what the host reports."""
     maintenance: bool = False
+    distance: Mapping[str, float] = field(default_factory=dict)
+    """Other host → how far it is; adds to what the host says itself."""
 
     @property
     def name(self) -> str:

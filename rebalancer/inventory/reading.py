@@ -140,6 +140,7 @@ def _merged(entry: InventoryHost, host: Host) -> Host:
         name=entry.name,
         labels={**host.labels, **entry.labels},
         capacity={**host.capacity, **entry.capacity},
+        distance={**host.distance, **entry.distance},
     )
     if entry.maintenance and merged.state is HostState.UP:
         return replace(merged, state=HostState.MAINTENANCE, reason="in maintenance according to the inventory")

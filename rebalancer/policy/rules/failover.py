@@ -27,7 +27,8 @@ class Failover(Rule):
     problem of its own, and is not solved here). A zone is a host, or all hosts with the same value of a label
     (``across: rack``). Free is (capacity - reserve) · overcommit less what runs there; a host that does not accept
     domains, or does not report a resource, has nothing free. Per resource the room that is short counts, as a share of
-    the mean host, and the domains that find no place. Holds when a plan has ended, not on the way.
+    the mean host, and the domains that find no place. While domains move, each is taken to be at whichever end is
+    worse; with ``during: relaxed`` room for a failure may be used for moving.
     """
 
     word: ClassVar[str] = "failover"

@@ -97,6 +97,12 @@ def test_title_and_description_are_labels_and_their_marked_words_tags() -> None:
     assert len(domain(f"<description>{'x' * 5000}</description>").labels["description"]) == 1000
 
 
+def test_a_disk_in_a_pool_needs_the_pool() -> None:
+    disk = "<devices><disk type='volume'><source pool='ceph' volume='x'/></disk><disk type='file'/></devices>"
+    assert domain(disk).needs["pool"] == {"ceph"}
+    assert "pool" not in domain("<devices><disk type='file'><source file='/x'/></disk></devices>").needs
+
+
 def test_hints_are_read_from_the_title() -> None:
     hints = Hints(source=HintsFrom.TAGS, allow=(Hint.STAY, Hint.AVOID))
     found = hinted(domain("<title>db rebalance:stay</title><description>rebalance:avoid=h1,h2</description>"), hints)
