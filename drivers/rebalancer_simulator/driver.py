@@ -152,7 +152,7 @@ class SimulatorDriver:
                 self._clock.change_speed(speed)
             self._speed = speed
             if path not in self._worlds:
-                self._worlds[path] = World.load(path, self._clock)
+                self._worlds[path] = World.load(path, self._clock, speed=speed)
         except (OSError, RebalancerError) as error:
             raise HostUnreachable(host.name, f"cannot read the simulated world: {error}") from error
         return self._worlds[path]

@@ -145,6 +145,17 @@ class Simulation:
             self._set_state(source, uuid, DomainState.PAUSED)
         return transfer
 
+    def take_up(self, transfer: Transfer, here: DomainState, there: DomainState) -> None:
+        """A migration that goes on though this world did not see it begin, and the domain's states on its ends."""
+        key = (transfer.destination, transfer.uuid)
+        domain = self._domains[transfer.source, transfer.uuid]
+        if key in self._domains:
+            self._replaced[key] = self._domains[key]
+        self._domains[key] = replace(domain, host=transfer.destination, name=transfer.name, state=there)
+        self._set_state(transfer.source, transfer.uuid, here)
+        self.transfers.append(transfer)
+        self._begun.append(transfer)
+
     def cancel(self, transfer: Transfer) -> bool:
         """Whether it could be cancelled: not any more once the guest runs at its destination."""
         if transfer.done or transfer.phase in (Phase.FINISH, Phase.POST_COPY):

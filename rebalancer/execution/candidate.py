@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rebalancer.cluster import Capabilities, Cluster, Domain
+from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState
 from rebalancer.execution.sharing import Sender, sender_of
 from rebalancer.plan.model import Plan, Step
 from rebalancer.plan.rates import Flow
@@ -34,6 +34,9 @@ def _candidate(step: Step, plan: Plan, cluster: Cluster) -> Candidate:
     active = [d for d in seen if d.state.active]
     # Of a run that is resumed, a domain may be on both ends.
     domain = next((d for d in active if d.host == step.source), next(iter(active), None))
+    if domain is not None and any(d.state is DomainState.RUNNING for d in active):
+        # A copy that still arrives stands still, which the domain does not.
+        domain = replace(domain, state=DomainState.RUNNING)
     offers = cluster.host_by_name[step.source].migration if step.source in cluster.host_by_name else Capabilities()
     fault = None
     known = domain or Domain(name=step.domain, uuid=step.uuid, host=step.source)

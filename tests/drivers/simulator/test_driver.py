@@ -14,7 +14,7 @@ from rebalancer_simulator import (
     VirtualClock,
 )
 
-from rebalancer.cluster import Capabilities
+from rebalancer.cluster import Capabilities, DomainState
 from rebalancer.cluster.snapshot import dump_snapshot, parse_snapshot
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import DriverHost, MigrationOptions, ReadOptions
@@ -43,7 +43,8 @@ def test_a_finished_migration_is_in_the_world_file_and_an_unfinished_is_not(dire
     written = parse_snapshot((directory / "world.yaml").read_text(), "world.yaml")
     assert {d.name: d.host for d in written.domains} == {"a": "h2", "b": "h1"}
     again = SimulatorDriver(clock=VirtualClock()).connect(entry(directory, "h2"))
-    assert [d.name for d in again.read(ReadOptions())[1]] == ["a"]
+    arriving = {d.name: d.state for d in again.read(ReadOptions())[1]}
+    assert arriving == {"a": DomainState.RUNNING, "b": DomainState.PAUSED}
 
 
 def test_a_world_file_that_cannot_be_written_is_the_hosts_trouble(directory: Path) -> None:
