@@ -7,12 +7,14 @@ to be written is on disk: SQLite with ``synchronous = FULL``, PostgreSQL with ``
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -34,14 +36,16 @@ _SCHEMA = "rebalancer"
 class Database:
     """``location``: a path, the URL of a PostgreSQL database, or None: in memory. Safe for several threads.
 
+    ``read_only``: a file as it is, even on a disk that nothing can be written to.
+
     Every method raises :class:`~rebalancer.errors.RunError`.
     """
 
-    def __init__(self, location: Path | str | None) -> None:
+    def __init__(self, location: Path | str | None, *, read_only: bool = False) -> None:
         self.name = journal_name(location)
         # Of one process, too, one thread at a time: SQLite's connection is shared.
         self._lock = threading.RLock()
-        self._engine = self._open(location)
+        self._engine = _looked_at(location) if read_only and isinstance(location, Path) else self._open(location)
         try:
             self._prepare()
         except BaseException:
@@ -166,6 +170,20 @@ def _sqlite(path: Path | None) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _looked_at(path: Path) -> Engine:
+    def connect() -> sqlite3.Connection:
+        name = f"file:{quote(os.fspath(path))}?mode=ro"
+        try:
+            connection = sqlite3.connect(name, uri=True, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA user_version")
+        except sqlite3.OperationalError:
+            # Beside a file in WAL mode SQLite wants to write another one, unless nobody can be changing it.
+            connection = sqlite3.connect(f"{name}&immutable=1", uri=True, check_same_thread=False, isolation_level=None)
+        return connection
+
+    return create_engine("sqlite+pysqlite://", poolclass=StaticPool, creator=connect)
 
 
 def _postgresql(location: str) -> Engine:

@@ -51,11 +51,12 @@ class Journal:
         *,
         now: Callable[[], datetime] = _utc,
         controller: Controller | None = None,
+        read_only: bool = False,
     ) -> None:
         self.controller = controller or Controller.this_process()
         self._now = now
         self._notes: dict[int, deque[dict[str, object]]] = {}
-        self._database = Database(location)
+        self._database = Database(location, read_only=read_only)
         self.name = self._database.name
 
     def close(self) -> None:

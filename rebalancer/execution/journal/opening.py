@@ -20,8 +20,18 @@ def reading(location: Path | str) -> Iterator[Journal | None]:
     if isinstance(location, Path) and not location.exists():
         yield None
         return
-    with Journal(location) as journal:
+    with _opened(location) as journal:
         yield journal
+
+
+def _opened(location: Path | str) -> Journal:
+    try:
+        return Journal(location)
+    except RunError:
+        if not isinstance(location, Path):
+            raise
+        # A full or read-only disk must not hide what was done. Whoever writes learns of it then.
+        return Journal(location, read_only=True)
 
 
 @contextmanager
