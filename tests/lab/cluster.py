@@ -216,7 +216,7 @@ class Lab:
             host.virsh("start", guest.uuid)
         else:
             host.virsh("create", "--file", str(xml))
-        if not guest.is_counting(timeout=20):
+        if not guest.is_counting(timeout=60):
             raise RuntimeError(f"the guest {name!r} started on {host.name} but does not count")
         return guest
 

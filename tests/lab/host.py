@@ -46,6 +46,11 @@ class LabHost:
         return f"LabHost({self.name!r})"
 
     @property
+    def namespace(self) -> str:
+        """Its network namespace: the processes in it are the host's."""
+        return self._namespace
+
+    @property
     def peer(self) -> str:
         """How the other hosts reach its libvirt."""
         return f"qemu+tcp://{self.name}/system"
