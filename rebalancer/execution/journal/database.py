@@ -31,6 +31,8 @@ BUSY = 10.0
 _LOCK = 7_305_297_021
 """Of PostgreSQL's advisory locks, the one that all journals' writers take; any number that nobody else uses."""
 _SCHEMA = "rebalancer"
+# Not to_regclass: what it knows may be older than the lock that was waited for, as it looks into a cache.
+_IS_THERE = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'rebalancer' AND tablename = 'format')"
 
 
 class Database:
@@ -129,7 +131,7 @@ class Database:
     def _version(self, connection: Connection) -> int:
         if self._is_sqlite:
             return int(connection.execute(text("PRAGMA user_version")).scalar_one())
-        there = connection.execute(text("SELECT to_regclass('rebalancer.format') IS NOT NULL")).scalar_one()
+        there = connection.execute(text(_IS_THERE)).scalar_one()
         return int(connection.execute(text("SELECT version FROM format")).scalar_one()) if there else 0
 
     def _migrate(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,9 +27,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="file for the figures, as JSON")
     chosen = parser.parse_args()
     stop_at = None if chosen.minutes is None else time.monotonic() + 60 * chosen.minutes
-    with Lab(hosts=4) as lab, tempfile.TemporaryDirectory() as directory:
+    with Lab(hosts=4) as lab, ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
         stage = Stage(lab, Path(directory), count=chosen.guests).set_up()
         figures: object = None
+        if chosen.campaign == "faults":
+            stack.enter_context(faults.small_disk(stage))
         rounds = (
             kills.campaign(stage, seed=chosen.seed, randoms=chosen.randoms)
             if chosen.campaign == "kills"

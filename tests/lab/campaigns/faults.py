@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -104,7 +104,9 @@ def shut_down(stage: Stage, chance: random.Random) -> Heal:
 
 
 def move_by_hand(stage: Stage, chance: random.Random) -> Heal:
-    guest = chance.choice(stage.guests)
+    guest = chance.choice(
+        [g for n, g in enumerate(stage.guests) if stage.is_at(n, shifted=stage.shifted)] or stage.guests
+    )
     for host in stage.lab.hosts:
         if guest.uuid in host.running().values():
             there = chance.choice([other for other in stage.lab.hosts if other is not host])
@@ -132,7 +134,7 @@ FAULTS: Final = (
 @dataclass
 class Figures:
     rounds: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
     missed: int = 0
     """Faults whose moment did not come, as the run had ended."""
     told: dict[str, list[str]] = field(default_factory=dict)
@@ -178,7 +180,8 @@ def one_round(stage: Stage, faults: list[Fault], chance: random.Random, figures:
     for host in stage.lab.hosts:
         host.start_libvirtd()
     _go_on_to_the_end(stage, ended, done, figures)
-    figures.faults.update(done)
+    for name in done:
+        figures.faults[name] = figures.faults.get(name, 0) + 1
     figures.rounds += 1
 
 
@@ -214,7 +217,8 @@ def _moment_came(
     """Waits for it; False: the run had ended by then."""
     deadline = time.monotonic() + 120
     if moment == "before":
-        time.sleep(chance.uniform(0.5, 4.0))
+        while process.poll() is None and not stage.has_open_run():
+            time.sleep(0.1)
         return process.poll() is None
     counted = stage.migrations if moment == "during" else stage.departures
     known = counted()
@@ -250,18 +254,20 @@ def _is_called(pid: int, name: str) -> bool:
     return False
 
 
-def campaign(stage: Stage, *, seed: int, faults: int, at_once: int = 3) -> Iterator[Figures]:
-    """Yields after each round, until there were so many faults. Every kind comes up as often as every other."""
-    chance, figures = random.Random(seed), Figures()
+@contextmanager
+def small_disk(stage: Stage) -> Iterator[None]:
+    """The journal on a disk of its own, which can be full."""
     stage.state.mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "journal", str(stage.state)])
     try:
-        yield from _rounds(stage, chance, figures, faults, at_once)
+        yield
     finally:
         run(["umount", str(stage.state)])
 
 
-def _rounds(stage: Stage, chance: random.Random, figures: Figures, faults: int, at_once: int) -> Iterator[Figures]:
+def campaign(stage: Stage, *, seed: int, faults: int, at_once: int = 3) -> Iterator[Figures]:
+    """Yields after each round, until there were so many faults. Every kind comes up as often as every other."""
+    chance, figures = random.Random(seed), Figures()
     began = time.monotonic()
     waiting: list[Fault] = []
     alone = list(FAULTS)

@@ -44,7 +44,7 @@ class Round:
         self._kills: list[str] = []
 
     def die_around(self, boundaries: set[str]) -> bool:
-        """Goes on until a boundary of the set is met, dies there and takes it from the set; False: the run has ended."""
+        """Goes on until a boundary of the set is met, dies there and takes it out; False: the run has ended."""
         process = self._go_on(boundaries)
         process.wait(600)
         met = self._met.read_text().splitlines()

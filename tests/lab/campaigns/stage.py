@@ -157,6 +157,10 @@ class Stage:
         """How often the hosts say that a guest has gone to another host."""
         return self._logged("shutting down, reason=migrated")
 
+    def is_at(self, number: int, *, shifted: bool) -> bool:
+        """Whether a guest runs where an arrangement has it."""
+        return self.guests[number].uuid in self.lab[self.place(number, shifted=shifted)].running().values()
+
     def start_again(self, guest: Guest) -> None:
         """Where it was switched off."""
         for host in self.lab.hosts:
