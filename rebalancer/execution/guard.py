@@ -9,8 +9,11 @@ from rebalancer.execution.gates import Gate
 from rebalancer.execution.health import Health
 from rebalancer.execution.hooks import Hooks
 from rebalancer.execution.hosts import Hosts
+from rebalancer.execution.journal import Journal
+from rebalancer.execution.pace import PaceGate, WindowGate
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Safeguards
+from rebalancer.plan.model import Plan
 
 __all__ = ["Guard", "guard_of"]
 
@@ -21,7 +24,10 @@ class Guard:
     hooks: Hooks
 
 
-def guard_of(safeguards: Safeguards | None, hosts: Hosts, record: Record, clock: Clock) -> Guard:
-    """What an inventory asks for; None: nothing."""
+def guard_of(
+    plan: Plan, safeguards: Safeguards | None, hosts: Hosts, journal: Journal, record: Record, clock: Clock
+) -> Guard:
+    """What the plan's policy and an inventory (None: nothing) ask for."""
     found = safeguards or Safeguards()
-    return Guard(gates=(Health(found, hosts, record, clock),), hooks=Hooks(found.hooks, record, clock))
+    gates = (WindowGate(plan, journal), PaceGate(plan, journal, record.run), Health(found, hosts, record, clock))
+    return Guard(gates=gates, hooks=Hooks(found.hooks, record, clock))

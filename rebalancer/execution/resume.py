@@ -59,7 +59,7 @@ def resume(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
-    guard = guard_of(safeguards, hosts, record, clock)
+    guard = guard_of(plan, safeguards, hosts, journal, record, clock)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         recovery = _Recovery(plan, journal.run(run), hosts, record, clock)
         recovery.settle()

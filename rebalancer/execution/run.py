@@ -45,7 +45,7 @@ def execute(
     record = Record(journal, observer, run)
     record.begin(plan)
     asked = stop or StopSignal()
-    guard = guard_of(safeguards, hosts, record, clock)
+    guard = guard_of(plan, safeguards, hosts, journal, record, clock)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         engine = Engine(plan, cluster, hosts, record, clock, asked, guard)
         if (veto := guard.hooks.before_run(plan)) is not None:

@@ -14,7 +14,7 @@ from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Problem
 from rebalancer.placement.explain import Breach
-from rebalancer.plan.model import Guards, Plan, Prediction, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
 
@@ -121,9 +121,21 @@ class _Makespan(Model):
     bound: Number = 0.0
 
 
+class _PerDomain(Model):
+    most: int = Field(ge=1)
+    within: Number = Field(gt=0)
+
+
+class _Pace(Model):
+    per_hour: int | None = Field(default=None, ge=1)
+    per_domain: _PerDomain | None = None
+    cooldown: Amount | None = None
+
+
 class _Guards(Model):
     links: dict[str, Amount] = Field(default_factory=dict)
     hosts: dict[str, dict[str, Amount]] = Field(default_factory=dict)
+    pace: _Pace = _Pace()
 
 
 class _PlanFile(Model):
@@ -176,11 +188,28 @@ def dump_plan(plan: Plan) -> str:
         "guards": {
             "links": dict(plan.guards.links),
             "hosts": {resource: dict(limits) for resource, limits in plan.guards.hosts.items()},
+            **_pace(plan.guards.pace),
         },
         **({"windows": [window.model_dump() for window in plan.windows]} if plan.windows else {}),
         "snapshot": json.loads(dump_snapshot(plan.snapshot)),
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _pace(pace: Pace) -> Mapping[str, object]:
+    """Nothing where nothing is limited."""
+    per_domain = pace.per_domain and {"most": pace.per_domain[0], "within": pace.per_domain[1]}
+    written = {"per_hour": pace.per_hour, "per_domain": per_domain, "cooldown": pace.cooldown}
+    found = {key: value for key, value in written.items() if value is not None}
+    return {"pace": found} if found else {}
+
+
+def _to_pace(pace: _Pace) -> Pace:
+    return Pace(
+        per_hour=pace.per_hour,
+        per_domain=(pace.per_domain.most, Seconds(pace.per_domain.within)) if pace.per_domain else None,
+        cooldown=None if pace.cooldown is None else Seconds(pace.cooldown),
+    )
 
 
 def _breach(breach: Breach) -> Mapping[str, object]:
@@ -257,6 +286,7 @@ def parse_plan(text: str, file: str) -> Plan:
             links={name: BytesPerSecond(rate) for name, rate in found.guards.links.items()},
             ends={link.name: link.connects for link in snapshot.links},
             hosts=found.guards.hosts,
+            pace=_to_pace(found.guards.pace),
         ),
         windows=found.windows,
     )

@@ -16,7 +16,7 @@ from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.budget import Budget
-from rebalancer.plan.model import Guards, Plan, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import Guards, Pace, Plan, Reason, Score, Step, Unplaced
 from rebalancer.plan.precopy import remedy
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
@@ -305,10 +305,16 @@ class _Planning:
                     for host, limit in zip(self.problem.hosts, term.primitive.limit, strict=True)
                     if np.isfinite(limit)
                 }
+        asked = self.policy.limits
         return Guards(
             links=self.caps,
             ends={link.name: link.connects for link in self.cluster.links},
             hosts=limits,
+            pace=Pace(
+                per_hour=asked.per_hour,
+                per_domain=(asked.per_domain.most, asked.per_domain.within) if asked.per_domain else None,
+                cooldown=asked.cooldown,
+            ),
         )
 
     def _counts_uses(self, capacity: Capacity) -> bool:

@@ -17,7 +17,7 @@ from rebalancer.placement.explain import Breach
 from rebalancer.policy.model import MigrationSettings
 from rebalancer.policy.windows import WindowEntry
 
-__all__ = ["Guards", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+__all__ = ["Guards", "Pace", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,19 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast domains may be moved, all runs together; counted again when the plan is carried out.
+
+    ``per_domain``: so many times within so many seconds; ``cooldown``: seconds between two moves of a domain. What a
+    domain had done when the plan was made, the plan has weighed; what counts is what has been done since.
+    """
+
+    per_hour: int | None = None
+    per_domain: tuple[int, Seconds] | None = None
+    cooldown: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
     """What must hold at every moment of the run; the executor checks it again before each start.
 
@@ -102,6 +115,7 @@ class Guards:
     links: Mapping[str, BytesPerSecond] = field(default_factory=dict)
     ends: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, kw_only=True)

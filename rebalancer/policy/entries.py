@@ -214,6 +214,8 @@ class LimitsEntry(Model):
     payback: Annotated[DurationField, AfterValidator(_positive)] | None = None
     """A plan that repairs nothing must be worth it within this time: share of the score gained · payback ≥ seconds that
     all its migrations take, added. With ``24 h``, a gain of 2% pays for 28.8 minutes of migrations."""
+    per_hour: PositiveField | None = None
+    """Domains that are moved in any hour, all runs together; a run waits until it may go on. Any number by default."""
     cooldown: DurationField | None = None
     """A domain that moved less than this ago moves only to repair a rule."""
     confirmations: Annotated[int, Field(ge=1, le=1000)] | None = None

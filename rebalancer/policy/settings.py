@@ -125,6 +125,8 @@ class Limits:
     """A plan that repairs nothing must better the score by this share, or nothing is done."""
     payback: Seconds | None = None
     """A plan that repairs nothing must gain more within this time than its migrations take."""
+    per_hour: int | None = None
+    """Domains that are moved in any hour, all runs together; a run waits until it may go on."""
     cooldown: Seconds | None = None
     """A domain that moved less than this ago moves only to repair a rule."""
     confirmations: int = 1

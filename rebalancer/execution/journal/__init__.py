@@ -7,13 +7,14 @@ default, PostgreSQL by a URL; the same code on both.
 from rebalancer.execution.journal.journal import Journal
 from rebalancer.execution.journal.leases import HostsHeldError, Lease, RunLostError
 from rebalancer.execution.journal.location import default_journal_path, journal_name
-from rebalancer.execution.journal.records import Event, RunRecord, RunState, RunSummary, StepRecord, StepState
+from rebalancer.execution.journal.records import Event, Move, RunRecord, RunState, RunSummary, StepRecord, StepState
 
 __all__ = [
     "Event",
     "HostsHeldError",
     "Journal",
     "Lease",
+    "Move",
     "RunLostError",
     "RunRecord",
     "RunState",

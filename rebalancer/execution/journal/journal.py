@@ -23,7 +23,7 @@ from rebalancer.execution.journal import leases
 from rebalancer.execution.journal.controller import Controller
 from rebalancer.execution.journal.database import Database
 from rebalancer.execution.journal.leases import Lease, RunLostError
-from rebalancer.execution.journal.records import Event, RunRecord, RunState, RunSummary, StepRecord, StepState
+from rebalancer.execution.journal.records import Event, Move, RunRecord, RunState, RunSummary, StepRecord, StepState
 from rebalancer.execution.journal.tables import events, runs, steps
 from rebalancer.execution.outcome import StepOutcome
 from rebalancer.plan.model import Step
@@ -230,6 +230,20 @@ class Journal:
         with self._database.read() as connection:
             return leases.held_of(connection, run, self._database.time(connection))
 
+    def now(self) -> datetime:
+        """By the clock that events are dated with."""
+        return self._now().astimezone(UTC)
+
+    def moves(self, since: datetime) -> tuple[Move, ...]:
+        """Migrations begun since then, of all runs, oldest first; those that failed are none."""
+        moved = (StepState.INTENDED.value, StepState.DONE.value, StepState.UNKNOWN.value)
+        wanted = select(steps.c.uuid, steps.c.run, steps.c.intended_at).where(
+            steps.c.state.in_(moved) & (steps.c.intended_at >= _written(since))
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(steps.c.intended_at)).all()
+        return tuple(Move(uuid=row[0], run=row[1], time=datetime.fromisoformat(row[2])) for row in rows)
+
     def list_runs(self) -> tuple[RunSummary, ...]:
         """Newest first."""
         with self._database.read() as connection:
@@ -251,7 +265,7 @@ class Journal:
     # Inside
 
     def _time(self) -> str:
-        return self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return _written(self._now())
 
     @contextmanager
     def _mine(self, run: int) -> Iterator[Connection]:
@@ -302,6 +316,10 @@ def _event_row(
 ) -> dict[str, object]:
     written = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, default=str)
     return {"run": run, "step": step, "host": host, "time": time, "kind": kind, "detail": written}
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _planned(run: int, position: int, step: Step) -> dict[str, object]:

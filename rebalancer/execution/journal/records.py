@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 __all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord", "StepState"]
@@ -76,6 +77,15 @@ class StepRecord:
     duration: float | None
     downtime: float | None
     bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A migration that was begun, and did not fail."""
+
+    uuid: str
+    run: int
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
