@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rebalancer.placement.evaluators.groups import own_zones
+from rebalancer.placement.evaluators.pools import PoolEvaluator
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.primitives import (
     AllowedHosts,
@@ -27,7 +28,9 @@ from rebalancer.placement.primitives import (
     IntArray,
     MoveCost,
     Near,
+    Pool,
     Ratio,
+    Traffic,
 )
 from rebalancer.placement.problem import Problem, Term
 
@@ -36,6 +39,8 @@ __all__ = ["Packed", "pack"]
 _SMALL_GROUP = 16
 """The members of a group up to this size are looked through; counts of larger ones are kept."""
 _SMALL_TABLE = 500_000
+_RULES = (AllowedHosts, Capacity, Failover, GroupLeast, GroupMost, GroupsApart, GroupSkew, GroupSpan, Near, Pool)
+"""The primitives that have bounds, and of which to be worse than at the start means something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,6 +117,8 @@ class _Packing:
         self.si, self.sf = _Buffer(np.int64), _Buffer(np.float64)
         self.ci.add(self.header)
         self.start = np.asarray(problem.start, dtype=np.int64)
+        self.broken = any(term.hard and not isinstance(term.primitive, _RULES) for term in problem.terms)
+        """Whether a hard rule is broken at the start, as far as it is seen here; those on failover are not."""
 
     def of(self, *kinds: type) -> list[Term]:
         return [term for term in self.problem.terms if isinstance(term.primitive, kinds)]
@@ -124,8 +131,11 @@ class _Packing:
         self._distances()
         self._groups()
         self._group_moves()
+        self._pools()
+        self._traffic()
         self._limits()
         self._search()
+        self.header[at.UNBROKEN] = not self.broken
         ci = self.ci.whole()
         ci[: at.HEADER] = self.header
         return Packed(ci=ci.astype(np.int64), cf=self.cf.whole(), si=self.si.whole().astype(np.int64), sf=self.sf.whole())
@@ -170,13 +180,13 @@ class _Packing:
         self._add_failovers(failovers)
 
     def _away(self, curves: list[_Curve], rows: _Rows) -> FloatArray:
-        """float[D]: what a domain's move takes up on both of its hosts at once, in shares of a host's limit."""
+        """float[D]: what a domain's move takes up on both of its hosts at once, 1 on average; 1 where nothing does."""
         away = np.zeros(self.domains)
         for curve in curves:
             if curve.hard and rows.both[curve.row]:
                 finite = curve.limit[np.isfinite(curve.limit) & (curve.limit > 0)]
                 away += rows.demands[curve.row] / (finite.mean() if len(finite) else 1.0)
-        return away
+        return away / away.mean() if away.any() else np.ones(self.domains)
 
     def _curves(self, rows: _Rows) -> Iterable[_Curve]:
         for term in self.problem.terms:
@@ -189,7 +199,7 @@ class _Packing:
                     kind, factor = {
                         "deviation": (at.EVEN_ROOT, 100.0),
                         "variance": (at.EVEN_SQUARE, 10_000.0 / number),
-                        "excess": (at.EXCESS, 100.0),
+                        "excess": (at.ABOVE, 100.0),
                     }[evenness.form]
                     yield _Curve(
                         kind,
@@ -231,6 +241,7 @@ class _Packing:
         scale = mean if capacity.scale is None else capacity.scale
         whole = bool((np.mod(capacity.demand, 1) == 0).all()) and capacity.scale is not None
         load = np.bincount(self.start, weights=capacity.demand, minlength=self.hosts)
+        self.broken |= bool(term.hard and (load - limit > 1e-9 * mean).any())
         return _Curve(
             at.CAPACITY,
             rows.row(capacity.demand, capacity.both_ends),
@@ -240,6 +251,7 @@ class _Packing:
             bound=np.maximum(limit, load),
             slack=0.0 if whole else 1e-9 * mean,
             target=1.0 / scale,
+            tolerance=mean,
             hard=term.hard,
         )
 
@@ -328,6 +340,7 @@ class _Packing:
         hard = [index for index, term in enumerate(terms) if term.hard and isinstance(term.primitive, AllowedHosts)]
         for index in hard:
             forbidden += tables[index][kinds[:, index]].astype(np.int64)
+        self.broken |= bool(forbidden[row.astype(np.int64), self.start].any())
         self.header[at.STATIC_FORBIDDEN] = self.ci.add(forbidden) if hard else -1
         self.header[at.STATIC_TABLE] = self.ci.add(levels)
         costs = np.full(self.levels, -1, dtype=np.int64)
@@ -399,10 +412,60 @@ class _Packing:
         self.header[at.GROUP_MOVE_WEIGHT] = self.cf.add([term.weight for term, _ in terms])
         self.header[at.GROUP_MOVE_MOST] = self.si.add(np.zeros(len(terms)))
 
+    def _pools(self) -> None:
+        terms = [(term, term.primitive) for term in self.of(Pool) if isinstance(term.primitive, Pool)]
+        fields, numbers = [], []
+        for term, pool in terms:
+            started = PoolEvaluator(pool, self.start)
+            zones, groups = len(pool.most), len(started.presence)
+            bounds = np.column_stack([started.most, started.least, started.upper, started.lower])
+            values = {
+                at.POOL_LEVEL: term.tier + 1,
+                at.POOL_ZONE: self.ci.add(pool.zone),
+                at.POOL_ZONES: zones,
+                at.POOL_DEMAND: self.cf.add(pool.demand),
+                at.POOL_GROUP: -1 if pool.group is None else self.ci.add(pool.group),
+                at.POOL_PRESENCE: self.cf.add(started.presence),
+                at.POOL_BOUNDS: self.cf.add(bounds),
+                at.POOL_LOAD: self.sf.add(started.load),
+                at.POOL_SUM: self.sf.add(started.sums[:, :zones].reshape(groups, zones)),
+                at.POOL_COUNT: self.si.add(started.counts[:, :zones].reshape(groups, zones)),
+            }
+            fields.append([values[field] for field in range(at.POOL_WIDTH)])
+            self.broken |= term.hard and started.cost() > 0
+            numbers.append((term.weight / pool.scale, 1.0 / pool.scale, started.slack))
+        self.header[at.POOLS] = len(terms)
+        self.header[at.POOL] = self.ci.add(fields)
+        self.header[at.POOL_NUMBERS] = self.cf.add(numbers)
+
+    def _traffic(self) -> None:
+        terms = [(term, term.primitive) for term in self.of(Traffic) if isinstance(term.primitive, Traffic)]
+        fields = []
+        for term, traffic in terms:
+            ends = np.concatenate([traffic.pairs[:, 0], traffic.pairs[:, 1]]).astype(np.int64)
+            others = np.concatenate([traffic.pairs[:, 1], traffic.pairs[:, 0]]).astype(np.int64)
+            is_first = np.repeat([1, 0], len(traffic.pairs))
+            order = np.argsort(ends, kind="stable")
+            number = np.bincount(ends, minlength=self.domains)
+            values = {
+                at.TRAFFIC_LEVEL: term.tier + 1,
+                at.TRAFFIC_FIRST: self.ci.add(np.concatenate([[0], np.cumsum(number)])),
+                at.TRAFFIC_PARTNER: self.ci.add(np.column_stack([others[order], is_first[order]])),
+                at.TRAFFIC_RATE: self.cf.add(np.tile(traffic.rate, 2)[order]),
+                at.TRAFFIC_DISTANCE: self.cf.add(traffic.distance),
+                at.TRAFFIC_WEIGHT: self.cf.add([term.weight]),
+            }
+            fields.append([values[field] for field in range(at.TRAFFIC_WIDTH)])
+        self.header[at.TRAFFICS] = len(terms)
+        self.header[at.TRAFFIC] = self.ci.add(fields)
+
     def _limits(self) -> None:
         limits = self.problem.limits
         self.header[at.MAX_MOVES] = -1 if self.problem.max_moves is None else self.problem.max_moves
         self.header[at.PER_HOST] = -1 if limits is None or limits.per_host is None else limits.per_host
+        arrivals = None if limits is None else limits.arrivals_per_host
+        self.header[at.ARRIVALS_PER_HOST] = -1 if arrivals is None else arrivals
+        self.header[at.ARRIVED] = self.si.add(np.zeros(self.hosts))
         self.header[at.THROUGH] = self.si.add(np.zeros(self.hosts))
         budgets = () if limits is None else limits.budgets
         self.header[at.BUDGETS] = len(budgets)
@@ -511,7 +574,7 @@ class _Counting:
 def _counting(term: Term, start: IntArray) -> _Counting:
     primitive = term.primitive
     assert isinstance(primitive, GroupMost | GroupSpan | GroupLeast | GroupSkew | GroupsApart | Near)  # noqa: S101
-    raw = isinstance(primitive, GroupMost | GroupSkew)
+    raw = isinstance(primitive, GroupMost | GroupSkew) or (isinstance(primitive, GroupSpan) and not primitive.alone)
     zone = np.asarray(primitive.zone if raw else own_zones(primitive.zone), dtype=np.int64)
     groups = int(primitive.group.max(initial=-1)) + 1
     fixed = None
@@ -540,32 +603,40 @@ def _term_fields(packing: _Packing, term: Term, counting: _Counting) -> list[int
             fields[at.KIND], fields[at.MOST_ALLOWED] = at.MOST, most.most
             dense = np.flatnonzero(counting.row >= 0)
             fields[at.BOUND] = packing.ci.add(np.maximum(counting.count(dense), most.most)) if term.hard else 0
+            packing.broken |= term.hard and bool((counting.count(dense) > most.most).any())
         case GroupSpan() as span:
             fields[at.KIND], fields[at.MOST_ALLOWED] = at.SPAN, span.most
             fields[at.BOUND] = packing.ci.add(np.maximum(used, span.most))
+            packing.broken |= term.hard and bool((used > span.most).any())
         case GroupLeast() as least:
             fields[at.KIND] = at.LEAST
             wanted = np.zeros(counting.groups, dtype=np.int64)
             wanted[: len(least.least)] = least.least
             fields[at.LEAST_WANTED] = packing.ci.add(wanted)
             fields[at.BOUND] = packing.ci.add(np.minimum(used, wanted))
+            packing.broken |= term.hard and bool(((used < wanted) & (used > 0)).any())
         case GroupSkew() as skew:
             fields[at.KIND], fields[at.MOST_ALLOWED] = at.SKEW, skew.most
             counts = counting.count(np.arange(counting.groups))
             spread = counts.max(axis=1) - counts.min(axis=1) if counts.shape[1] else np.zeros(len(counts))
             fields[at.BOUND] = packing.ci.add(np.maximum(spread, skew.most))
+            packing.broken |= term.hard and bool((spread > skew.most).any())
         case GroupsApart() as apart:
             fields[at.KIND], fields[at.MOST_ALLOWED] = at.APART, apart.most
-            fields[at.BOUND] = packing.ci.add(np.maximum(np.bincount(zones, minlength=counting.zones), apart.most))
+            kinds = np.bincount(zones, minlength=counting.zones)
+            fields[at.BOUND] = packing.ci.add(np.maximum(kinds, apart.most))
+            packing.broken |= term.hard and bool((kinds > apart.most).any())
         case Near() as near:
             fields[at.KIND] = at.NEAR
-            _add_pairs(packing, near, counting, fields)
+            lonely = _add_pairs(packing, near, counting, fields)
+            packing.broken |= term.hard and lonely
         case _:
             pass
     return fields
 
 
-def _add_pairs(packing: _Packing, near: Near, counting: _Counting, fields: list[int]) -> None:
+def _add_pairs(packing: _Packing, near: Near, counting: _Counting, fields: list[int]) -> bool:
+    """Whether any domain is lonely at the start."""
     pairs = near.pairs[near.pairs[:, 0] != near.pairs[:, 1]]
     group, zone, count = counting.sparse()
     at_zone: dict[int, dict[int, int]] = {}
@@ -581,6 +652,7 @@ def _add_pairs(packing: _Packing, near: Near, counting: _Counting, fields: list[
         number = np.bincount(pairs[:, side], minlength=counting.groups)
         fields[first] = packing.ci.add(np.concatenate([[0], np.cumsum(number)]))
         fields[table] = packing.ci.add(np.column_stack([order, pairs[order, 1 - side]]))
+    return any(lonely)
 
 
 def pack(problem: Problem) -> Packed:

@@ -1,162 +1,207 @@
-"""Local search: shifts, then ejection chains (swaps among them), then kicks; deterministic for a seed and an effort.
+"""The search: annealing from the start, tier by tier, then descent, then taking back; deterministic for a seed and an effort.
 
-Repairs what is broken first and never makes a rule worse, because costs are compared in that order (see
-:class:`~rebalancer.placement.state.State`). Effort counts evaluations, so that the result does not depend on the
-machine; a stop signal (a time limit, Ctrl-C) may only cut it short.
+What is broken is repaired first and no rule is ever made worse, because costs are compared level by level (see
+:mod:`rebalancer.placement.kernels.anneal`). Effort counts tries, so that the result does not depend on the machine nor
+on the number of threads; where a time limit would cut the search short, it cools down faster instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from rebalancer.placement.engine import Engine, Speed, best_speed
+from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem
-from rebalancer.placement.state import State, best_column, improves
 
 __all__ = ["Placement", "search"]
 
-_CANDIDATE_HOSTS = 6
-_FOLLOWING_HOSTS = 2
-_CHAIN_LENGTH = 2
-_FRUITLESS_KICKS = 10
+_FEW_PLACEMENTS = 5_000
+"""Up to as many, all are tried."""
+_SMALL = 2_500
+"""Domains times hosts below which a search should end at once even where kernels are interpreted."""
+_SLICES = 60
+"""Temperatures of one cooling, at least."""
+_SLICE = 100_000
+"""Tries between two looks at the clock, at most."""
+_SEARCHES = 2
+"""Searches side by side on large problems, each in a thread; how many do not depend on the machine."""
+_DEFAULT_EFFORT = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placement:
-    """``host``: int[D]. ``complete``: False where the search was cut short by its stop signal."""
+    """``host``: int[D]. ``complete``: False where the search was cut short by its time limit. ``optimal``: whether all
+    other placements were tried."""
 
     host: IntArray
     evaluations: int
     complete: bool
+    optimal: bool = False
 
 
-class _BudgetSpentError(Exception):
-    pass
+@dataclass(frozen=True, kw_only=True)
+class _Cooling:
+    """From ``hot`` to ``cold``, both in terms of what a move typically changes. ``homesickness``: what being away costs
+    at first and in the end, in terms of the temperature."""
+
+    hot: float
+    cold: float
+    homesickness: tuple[float, float]
+    swaps: float = 0.3
+    chains: float = 0.3
+    squeezes: float = 0.0
+
+
+_TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
+_TO_BETTER = _Cooling(hot=0.5, cold=1e-3, homesickness=(6.0, 1.0))
+_WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
 
 
 class _Search:
-    def __init__(self, problem: Problem, seed: int, evaluations: int, stop: Callable[[], bool]) -> None:
-        self.state = State(problem)
-        self.random = np.random.default_rng(seed)
-        self.left = evaluations
-        self.spent = 0
-        self.stop = stop
+    def __init__(self, problem: Problem, seed: int, effort: int, elapsed: Callable[[], float], speed: Speed) -> None:
+        first = Engine(problem, seed, speed)
+        small = len(problem.domains) * len(problem.hosts) <= _SMALL
+        number = 1 if small else _SEARCHES
+        self.searches = [first, *(first.another(seed + 1_000_003 * index) for index in range(1, number))]
+        self.tries = _tries(len(problem.domains), effort, small)
+        self.elapsed = elapsed
+        self.problem = problem
         self.stopped = False
 
-    def shifts(self, domain: int) -> FloatArray:
-        self.spent += 1
-        if self.spent % 64 == 0 and self.stop():
-            self.stopped = True
-        if self.stopped or self.spent > self.left:
-            raise _BudgetSpentError
-        return self.state.shifts(domain)
+    def run(self) -> None:
+        tiers = range(2, self.problem.tiers + 1)
+        phases = [1] * self.searches[0].is_broken + list(tiers)
+        for index, focus in enumerate(phases):
+            self._better(focus, index / len(phases), (index + 1) / len(phases))
+            self._meet()
 
-    def descend(self) -> None:
-        """Moves single domains to their best host until none gains."""
-        number = len(self.state.placement)
-        waiting = list(self.random.permutation(number))
-        idle = 0
-        while idle < number:
-            domain = int(waiting[0])
-            waiting = [*waiting[1:], waiting[0]]
-            change = self.shifts(domain)
-            host = best_column(change)
-            if improves(change[:, host]):
-                self.state.apply(domain, host)
-                idle = 0
-            else:
-                idle += 1
+    def _better(self, focus: int, begin: float, end: float) -> None:
+        """Anneals and descends on one level; ``begin``, ``end``: the share of the time that it may take."""
+        for each in self.searches:
+            each.tell(at.FOCUS, focus)
+            each.tell(at.ITERATIONS, max(self.tries // 100, 200))
+            each.run(entry.SAMPLE)
+        typical = max(each.get(at.TYPICAL) for each in self.searches)
+        if typical > 0:
+            self._cool(_cooling(self.searches[0], focus), typical, begin, end)
+        self._each(self._finish)
 
-    def exchange(self) -> bool:
-        """One round of chains: a domain goes where it gains most but for others, which then make room."""
-        gained = False
-        for domain in self.random.permutation(len(self.state.placement)):
-            gained |= self._chain(int(domain), np.zeros(self.state.levels), _CHAIN_LENGTH, _CANDIDATE_HOSTS)
-        return gained
+    def _cool(self, cooling: _Cooling, typical: float, begin: float, end: float) -> None:
+        slices = max(_SLICES, -(-self.tries // _SLICE))
+        done = 0.0
+        index = 0
+        while done < 1.0:
+            self._each(lambda each: _anneal(each, cooling, typical, done, self.tries // slices))
+            index += 1
+            passed = self.elapsed()
+            if passed >= 1.0:
+                self.stopped = True
+                return
+            done = max(index / slices, (passed - begin) / (0.97 * end - begin))
+            if index % (slices // 10) == 0 and done > 0.4:
+                self._meet()
 
-    def _chain(self, domain: int, so_far: FloatArray, length: int, width: int) -> bool:
-        """Whether moving the domain, and up to ``length`` others after it, gained; if not, all is as before."""
-        state = self.state
-        source = int(state.placement[domain])
-        change = self.shifts(domain) + so_far[:, None]
-        host = best_column(change)
-        if host != source and improves(change[:, host]):
-            state.apply(domain, host)
-            return True
-        if length == 0:
-            return False
-        # Rank hosts by the tiers below the hard rules, which the moves that follow may mend.
-        order = np.lexsort(tuple(change[level] for level in range(state.levels - 1, 0, -1)))
-        for host in [int(h) for h in order if h != source][:width]:
-            residents = [int(d) for d in np.flatnonzero(state.placement == host)]
-            state.apply(domain, host)
-            try:
-                for other in residents:
-                    if self._chain(other, change[:, host], length - 1, _FOLLOWING_HOSTS):
-                        return True
-            except _BudgetSpentError:
-                state.apply(domain, source)
-                raise
-            state.apply(domain, source)
-        return False
+    def _finish(self, engine: Engine) -> None:
+        engine.run(entry.RESTORE_BEST)
+        engine.tell(at.ITERATIONS, max(self.tries // 5, 4_000))
+        engine.run(entry.DESCEND)
+        engine.run(entry.RESTORE_BEST)
 
-    def kick(self, lawful: bool) -> None:
-        """Moves a few random domains to random hosts; ``lawful``: only where that makes no rule worse."""
-        state = self.state
-        for _ in range(int(self.random.integers(2, 4 + len(state.placement) // 10))):
-            domain = int(self.random.integers(len(state.placement)))
-            hosts = np.arange(len(state.problem.hosts))
-            if lawful:
-                change = self.shifts(domain)
-                hosts = np.flatnonzero((change[0] <= 1e-9) & (change[1] <= 1e-9))
-            if len(hosts):
-                state.apply(domain, int(self.random.choice(hosts)))
+    def _each(self, work: Callable[[Engine], object]) -> None:
+        if len(self.searches) == 1:
+            work(self.searches[0])
+            return
+        with ThreadPoolExecutor(len(self.searches)) as threads:
+            list(threads.map(work, self.searches))
+
+    def best(self) -> Engine:
+        best = self.searches[0]
+        for each in self.searches[1:]:
+            if _is_less(each.best_cost, best.best_cost):
+                best = each
+        return best
+
+    def _meet(self) -> None:
+        """All go on from the best of them."""
+        now = self.searches[0]
+        for each in self.searches[1:]:
+            if _is_less(each.cost, now.cost):
+                now = each
+        for each in self.searches:
+            if each is not now:
+                each.follow(now)
 
 
-def search(problem: Problem, *, seed: int = 0, effort: int = 5, stop: Callable[[], bool] = lambda: False) -> Placement:
+def search(
+    problem: Problem,
+    *,
+    seed: int = 0,
+    effort: int = _DEFAULT_EFFORT,
+    elapsed: Callable[[], float] = lambda: 0.0,
+    speed: Speed = best_speed,
+) -> Placement:
     """The best placement found from ``problem.start``.
 
-    ``effort``: how much work to spend, 1 to 10. ``stop`` is polled now and then; once true, the best so far is
-    returned.
+    ``effort``: how much work to spend, 1 to 10, each three times as much as the one before. ``elapsed``: how much of
+    the time limit has passed, from 0 to 1; at 1 the best so far is returned. ``speed``: which kernels to use.
     """
     if not problem.domains or not problem.hosts:
-        return Placement(host=problem.start.copy(), evaluations=0, complete=True)
-    run = _Search(problem, seed, _evaluations(len(problem.domains), effort), stop)
-    state = run.state
-    best, best_costs = state.placement.copy(), state.costs()
-    try:
-        rounds = 0
-        while rounds <= _FRUITLESS_KICKS * effort:
-            run.descend()
-            while run.exchange():
-                run.descend()
-            if improves(state.costs() - best_costs):
-                best, best_costs = state.placement.copy(), state.costs()
-                rounds = 0
-            else:
-                state.restore(best)
-                rounds += 1
-            run.kick(lawful=rounds % 2 == 0)
-    except _BudgetSpentError:
-        if improves(state.costs() - best_costs):
-            best, best_costs = state.placement.copy(), state.costs()
-    state.restore(best)
-    _take_back(state)
-    return Placement(host=state.placement.copy(), evaluations=run.spent, complete=not run.stopped)
+        return Placement(host=problem.start.copy(), evaluations=0, complete=True, optimal=True)
+    if len(problem.hosts) ** min(len(problem.domains), 60) <= _FEW_PLACEMENTS:
+        return _exhaustive(problem, speed)
+    run = _Search(problem, seed, effort, elapsed, speed)
+    run.run()
+    best = run.best()
+    best.run(entry.RESTORE_BEST)
+    best.run(entry.TAKE_BACK)
+    return Placement(
+        host=best.best, evaluations=sum(each.spent for each in run.searches), complete=not run.stopped
+    )
 
 
-def _evaluations(domains: int, effort: int) -> int:
-    """How often one domain may be looked at on all hosts: enough for several descents, and for chains in proportion."""
-    return 20 * domains + effort * min(400 + 20 * domains, 4_000)
+def _exhaustive(problem: Problem, speed: Speed) -> Placement:
+    engine = Engine(problem, 0, speed)
+    engine.run(entry.TRY_ALL)
+    engine.run(entry.RESTORE_BEST)
+    engine.run(entry.TAKE_BACK)
+    number = len(problem.hosts) ** len(problem.domains)
+    return Placement(host=engine.best, evaluations=number, complete=True, optimal=True)
 
 
-def _take_back(state: State) -> None:
-    """Undoes moves that gain nothing."""
-    for domain in np.flatnonzero(state.placement != state.start):
-        home = int(state.start[domain])
-        change = state.shifts(int(domain))[:, home]
-        if not improves(-change):
-            state.apply(int(domain), home)
+def _tries(domains: int, effort: int, small: bool) -> int:
+    """How many moves one search tries on a level."""
+    each = 120.0 if small else 1_500.0
+    return int(each * max(domains, 20) * 3.0 ** (effort - _DEFAULT_EFFORT)) + 500
+
+
+def _cooling(engine: Engine, focus: int) -> _Cooling:
+    if focus == 1:
+        return _TO_REPAIR
+    return _WITH_BOTH_ENDS if engine.counts_both_ends else _TO_BETTER
+
+
+def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:
+    temperature = typical * cooling.hot * (cooling.cold / cooling.hot) ** done
+    first, last = cooling.homesickness
+    engine.set(at.TEMPERATURE, temperature)
+    engine.set(at.HOMESICKNESS, temperature * first * (last / first) ** done if first > 0 else 0.0)
+    engine.set(at.SWAPS, cooling.swaps)
+    engine.set(at.CHAINS, cooling.swaps + cooling.chains)
+    engine.set(at.SQUEEZES, cooling.swaps + cooling.chains + cooling.squeezes)
+    engine.tell(at.ITERATIONS, tries)
+    engine.run(entry.ANNEAL)
+
+
+def _is_less(one: FloatArray, other: FloatArray) -> bool:
+    for change in one - other:
+        if abs(change) > 1e-9:
+            return bool(change < 0)
+    return False
+
+

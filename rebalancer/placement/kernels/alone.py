@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
+    ARRIVALS_PER_HOST,
+    ARRIVED,
     BUDGET,
     BUDGET_AMOUNT,
     BUDGET_NUMBERS,
@@ -41,6 +43,38 @@ def above(value: float, bound: float) -> float:
 
 
 @kernel
+def pass_through(ci: Ints, si: Ints, home: int, source: int, destination: int, sign: int) -> None:
+    through = ci[THROUGH]
+    if source != home:
+        si[through + home] -= sign
+        si[through + source] -= sign
+    if destination != home:
+        si[through + home] += sign
+        si[through + destination] += sign
+
+
+@kernel
+def through_change(ci: Ints, si: Ints, home: int, source: int, destination: int) -> float:
+    """Of the moves in and out of hosts beyond what one may have: home, source and destination differ or are the same."""
+    through = ci[THROUGH]
+    before = 0.0
+    for turn in range(2):
+        # The sum over the hosts concerned, each once, before and after.
+        total = above(si[through + home], ci[PER_HOST])
+        if source != home:
+            total += above(si[through + source], ci[PER_HOST])
+        if destination not in (home, source):
+            total += above(si[through + destination], ci[PER_HOST])
+        if turn == 0:
+            before = total
+            pass_through(ci, si, home, source, destination, 1)
+        else:
+            pass_through(ci, si, home, source, destination, -1)
+            return total - before
+    return 0.0
+
+
+@kernel
 def hard_alone_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int, destination: int) -> None:
     """Adds what a move changes of forbidden hosts and of limits on moves to levels 0 and 1 of DELTA."""
     delta, home = ci[DELTA], ci[ci[START] + domain]
@@ -67,40 +101,23 @@ def hard_alone_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, so
                 amount = step * cf[ci[BUDGET_AMOUNT] + index * ci[DOMAINS] + domain]
                 unit = cf[ci[BUDGET_NUMBERS] + 2 * index + 1]
                 sf[delta] += (above(used + amount, most) - above(used, most)) / unit
+    if ci[ARRIVALS_PER_HOST] >= 0:
+        if source != home and si[ci[ARRIVED] + source] > ci[ARRIVALS_PER_HOST]:
+            sf[delta] -= 1.0
+        if destination != home and si[ci[ARRIVED] + destination] >= ci[ARRIVALS_PER_HOST]:
+            sf[delta] += 1.0
     if ci[PER_HOST] >= 0:
         sf[delta] += through_change(ci, si, home, source, destination)
 
 
 @kernel
-def through_change(ci: Ints, si: Ints, home: int, source: int, destination: int) -> float:
-    """Of the moves in and out of hosts beyond what one may have: home, source and destination differ or are the same."""
-    through = ci[THROUGH]
-    before = 0.0
-    for turn in range(2):
-        # The sum over the hosts concerned, each once, before and after.
-        total = above(si[through + home], ci[PER_HOST])
-        if source != home:
-            total += above(si[through + source], ci[PER_HOST])
-        if destination not in (home, source):
-            total += above(si[through + destination], ci[PER_HOST])
-        if turn == 0:
-            before = total
-            pass_through(ci, si, home, source, destination, 1)
-        else:
-            pass_through(ci, si, home, source, destination, -1)
-            return total - before
-    return 0.0
-
-
-@kernel
-def pass_through(ci: Ints, si: Ints, home: int, source: int, destination: int, sign: int) -> None:
-    through = ci[THROUGH]
-    if source != home:
-        si[through + home] -= sign
-        si[through + source] -= sign
-    if destination != home:
-        si[through + home] += sign
-        si[through + destination] += sign
+def most_moved_change(ci: Ints, si: Ints, index: int, group: int, step: int) -> int:
+    """How the largest number of moves of one group changes."""
+    term = ci[GROUP_MOVE] + 4 * index
+    most, moved = si[ci[GROUP_MOVE_MOST] + index], si[ci[term + 2] + group]
+    if step > 0:
+        return 1 if moved == most else 0
+    return -1 if moved == most and si[ci[term + 3] + most] == 1 else 0
 
 
 @kernel
@@ -130,21 +147,15 @@ def soft_alone_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, so
 
 
 @kernel
-def most_moved_change(ci: Ints, si: Ints, index: int, group: int, step: int) -> int:
-    """How the largest number of moves of one group changes."""
-    term = ci[GROUP_MOVE] + 4 * index
-    most, moved = si[ci[GROUP_MOVE_MOST] + index], si[ci[term + 2] + group]
-    if step > 0:
-        return 1 if moved == most else 0
-    return -1 if moved == most and si[ci[term + 3] + most] == 1 else 0
-
-
-@kernel
 def apply_limits(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int, destination: int) -> None:
     """Brings the numbers of moves up to date."""
     home = ci[ci[START] + domain]
     if ci[PER_HOST] >= 0:
         pass_through(ci, si, home, source, destination, 1)
+    if source != home:
+        si[ci[ARRIVED] + source] -= 1
+    if destination != home:
+        si[ci[ARRIVED] + destination] += 1
     step = (0 if destination == home else 1) - (0 if source == home else 1)
     if step == 0:
         return

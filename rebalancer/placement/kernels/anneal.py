@@ -12,6 +12,7 @@ from rebalancer.placement.kernels.chance import below, chance
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
     ACCEPTED,
+    ARRIVALS_PER_HOST,
     AWAY,
     BEST,
     BEST_COST,
@@ -21,6 +22,8 @@ from rebalancer.placement.kernels.layout import (
     COST,
     DELTA,
     DOMAINS,
+    EXCESS,
+    EXCESS_CHANGE,
     EXTREMES,
     FAILOVERS,
     FOCUS,
@@ -30,14 +33,19 @@ from rebalancer.placement.kernels.layout import (
     LEVELS,
     MAX_MOVES,
     MOVED,
+    PENALTY,
     PER_HOST,
     PLACE,
+    POOLS,
     SCRATCH,
     SETTINGS,
     SPENT,
+    SQUEEZES,
+    STACK,
     START,
     SWAPS,
     TEMPERATURE,
+    TRAFFICS,
     UNBROKEN,
 )
 from rebalancer.placement.kernels.loads import fits
@@ -50,6 +58,7 @@ from rebalancer.placement.kernels.moves import (
     shift,
     soft_shift,
 )
+from rebalancer.placement.kernels.squeeze import add_chain_to_cost, squeeze_in, undo
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = ["anneal", "keep_best"]
@@ -87,11 +96,13 @@ def try_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinati
     if sf[ci[DELTA]] > TOLERANCE:
         return False
     soft_shift(ci, cf, si, sf, domain, destination)
-    limit -= pull(ci, cf, sf, domain, si[ci[PLACE] + domain], destination)
+    excess = sf[ci[SETTINGS] + EXCESS_CHANGE]
+    limit -= pull(ci, cf, sf, domain, si[ci[PLACE] + domain], destination) + sf[ci[SETTINGS] + PENALTY] * excess
     if not welcome(ci, si, sf, ci[DELTA], limit):
         return False
     move(ci, cf, si, sf, domain, destination)
     add_to_cost(ci, sf)
+    sf[ci[SETTINGS] + EXCESS] += excess
     return True
 
 
@@ -103,26 +114,46 @@ def try_pair(
     source, levels, scratch = si[ci[PLACE] + one], ci[LEVELS], ci[SCRATCH]
     limit -= pull(ci, cf, sf, one, source, there) + pull(ci, cf, sf, other, si[ci[PLACE] + other], back)
     shift(ci, cf, si, sf, one, there)
+    excess = sf[ci[SETTINGS] + EXCESS_CHANGE]
     for level in range(levels):
         sf[scratch + level] = sf[ci[DELTA] + level]
     move(ci, cf, si, sf, one, there)
     shift(ci, cf, si, sf, other, back)
     for level in range(levels):
         sf[scratch + level] += sf[ci[DELTA] + level]
+    excess += sf[ci[SETTINGS] + EXCESS_CHANGE]
+    limit -= sf[ci[SETTINGS] + PENALTY] * excess
     if welcome(ci, si, sf, scratch, limit):
         move(ci, cf, si, sf, other, back)
         for level in range(levels):
             sf[ci[COST] + level] += sf[scratch + level]
+        sf[ci[SETTINGS] + EXCESS] += excess
         return True
     move(ci, cf, si, sf, one, source)
     return False
 
 
 @kernel
+def try_squeeze(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int, limit: float) -> bool:
+    """Moves a domain and whatever is in its way."""
+    number = squeeze_in(ci, cf, si, sf, domain, destination)
+    for index in range(number):
+        moved, source = si[ci[STACK] + 2 * index], si[ci[STACK] + 2 * index + 1]
+        limit -= pull(ci, cf, sf, moved, source, si[ci[PLACE] + moved])
+    if number == 0:
+        return False
+    if welcome(ci, si, sf, ci[SCRATCH], limit):
+        add_chain_to_cost(ci, sf)
+        return True
+    undo(ci, cf, si, sf, number)
+    return False
+
+
+@kernel
 def is_additive(ci: Ints) -> bool:
     """Whether ``exchange_guess`` may be trusted to refuse."""
-    limited = ci[MAX_MOVES] >= 0 or ci[BUDGETS] > 0 or ci[PER_HOST] >= 0
-    return ci[UNBROKEN] == 1 and not limited and ci[EXTREMES] == 0 and ci[FAILOVERS] == 0
+    limited = ci[MAX_MOVES] >= 0 or ci[BUDGETS] > 0 or ci[PER_HOST] >= 0 or ci[ARRIVALS_PER_HOST] >= 0
+    return ci[UNBROKEN] == 1 and not limited and ci[EXTREMES] + ci[FAILOVERS] + ci[POOLS] + ci[TRAFFICS] == 0
 
 
 @kernel
@@ -164,6 +195,8 @@ def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
             return False
         return try_pair(ci, cf, si, sf, other, third, domain, destination, limit)
     destination = below(ci, si, ci[HOSTS])
+    if way < sf[ci[SETTINGS] + SQUEEZES]:
+        return destination != source and try_squeeze(ci, cf, si, sf, domain, destination, limit)
     return destination != source and try_shift(ci, cf, si, sf, domain, destination, limit)
 
 
@@ -183,6 +216,8 @@ def anneal(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
 @kernel
 def keep_best(ci: Ints, si: Ints, sf: Floats) -> bool:
     """Keeps the placement where its costs are the best so far."""
+    if sf[ci[SETTINGS] + EXCESS] > TOLERANCE:
+        return False
     for level in range(ci[LEVELS]):
         change = sf[ci[COST] + level] - sf[ci[BEST_COST] + level]
         if change > TOLERANCE:

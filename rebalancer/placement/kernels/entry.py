@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from rebalancer.placement.kernels.anneal import anneal, keep_best
+from rebalancer.placement.kernels.descend import descend, restore_best, sample, take_back, try_all
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import CONTROL, DESTINATION, SUBJECT
 from rebalancer.placement.kernels.moves import add_to_cost, move, shift, start
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["ANNEAL", "KEEP_BEST", "MOVE", "SHIFT", "START_STATE", "run"]
+__all__ = [
+    "ANNEAL",
+    "BEGIN",
+    "DESCEND",
+    "MOVE",
+    "RESTORE_BEST",
+    "SAMPLE",
+    "SHIFT",
+    "TAKE_BACK",
+    "TRY_ALL",
+    "run",
+]
 
-START_STATE, SHIFT, MOVE, ANNEAL, KEEP_BEST = range(5)
+BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL = range(9)
 
 
 @kernel
 def run(ci: Ints, cf: Floats, si: Ints, sf: Floats, task: int) -> int:
-    if task == START_STATE:
-        start(ci, cf, si, sf)
-    elif task == SHIFT:
-        shift(ci, cf, si, sf, si[ci[CONTROL] + SUBJECT], si[ci[CONTROL] + DESTINATION])
-    elif task == MOVE:
-        shift(ci, cf, si, sf, si[ci[CONTROL] + SUBJECT], si[ci[CONTROL] + DESTINATION])
-        move(ci, cf, si, sf, si[ci[CONTROL] + SUBJECT], si[ci[CONTROL] + DESTINATION])
-        add_to_cost(ci, sf)
-    elif task == ANNEAL:
+    """Does a task; what it returns is the task's own."""
+    if task == ANNEAL:
         anneal(ci, cf, si, sf)
         return 1 if keep_best(ci, si, sf) else 0
-    elif task == KEEP_BEST:
-        return 1 if keep_best(ci, si, sf) else 0
+    if task == DESCEND:
+        return descend(ci, cf, si, sf)
+    if task == TAKE_BACK:
+        return take_back(ci, cf, si, sf)
+    if task == BEGIN:
+        start(ci, cf, si, sf)
+    elif task == RESTORE_BEST:
+        restore_best(ci, cf, si, sf)
+    elif task == SAMPLE:
+        sample(ci, cf, si, sf)
+    elif task == TRY_ALL:
+        try_all(ci, cf, si, sf)
+    else:
+        domain, host = si[ci[CONTROL] + SUBJECT], si[ci[CONTROL] + DESTINATION]
+        shift(ci, cf, si, sf, domain, host)
+        if task == MOVE:
+            move(ci, cf, si, sf, domain, host)
+            add_to_cost(ci, sf)
     return 0

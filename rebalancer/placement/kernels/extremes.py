@@ -71,6 +71,20 @@ def extremes_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, sour
 
 
 @kernel
+def insert(
+    ci: Ints, cf: Floats, si: Ints, sf: Floats, index: int, ranks: int, host: int, used: float, sign: float
+) -> None:
+    """Puts a host among the three most (``sign`` 1) or least (-1) utilised, if it is."""
+    for rank in range(3):
+        other = si[ranks + rank]
+        if other < 0 or sign * used > sign * utilised(ci, cf, sf, index, other, 0.0):
+            for later in range(2, rank, -1):
+                si[ranks + later] = si[ranks + later - 1]
+            si[ranks + rank] = host
+            return
+
+
+@kernel
 def apply_extremes(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> None:
     """Looks for the extremes anew; the loads have been moved. A negative domain: look in any case."""
     for index in range(ci[EXTREMES]):
@@ -89,17 +103,3 @@ def apply_extremes(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> N
             most = utilised(ci, cf, sf, index, si[ranks], 0.0)
             least = utilised(ci, cf, sf, index, si[ranks + 3], 0.0)
         sf[ci[EXTREME_COST] + index] = extreme_cost(ci, cf, index, most, least)
-
-
-@kernel
-def insert(
-    ci: Ints, cf: Floats, si: Ints, sf: Floats, index: int, ranks: int, host: int, used: float, sign: float
-) -> None:
-    """Puts a host among the three most (``sign`` 1) or least (-1) utilised, if it is."""
-    for rank in range(3):
-        other = si[ranks + rank]
-        if other < 0 or sign * used > sign * utilised(ci, cf, sf, index, other, 0.0):
-            for later in range(2, rank, -1):
-                si[ranks + later] = si[ranks + later - 1]
-            si[ranks + rank] = host
-            return

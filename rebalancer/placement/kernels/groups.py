@@ -87,9 +87,9 @@ def most_change(ci: Ints, si: Ints, term: int, counting: int, group: int, here: 
 def zones_change(ci: Ints, si: Ints, counting: int, group: int, here: int, there: int) -> int:
     """By how much the number of zones changes that a group stands in."""
     change = 0
-    if members_in(ci, si, counting, group, here) == 1:
+    if here >= 0 and members_in(ci, si, counting, group, here) == 1:
         change -= 1
-    if members_in(ci, si, counting, group, there) == 0:
+    if there >= 0 and members_in(ci, si, counting, group, there) == 0:
         change += 1
     return change
 
@@ -119,6 +119,17 @@ def apart_change(ci: Ints, si: Ints, term: int, counting: int, group: int, here:
     if si[kinds + here] > bound and members_in(ci, si, counting, group, here) == 1:
         change -= 1
     return change
+
+
+@kernel
+def settled(ci: Ints, si: Ints, count: int, bound: int, more: int, hard: int, settle: int) -> int:
+    """What ``more`` lonely domains of a pair cost; beyond where it stood at the start if ``hard``."""
+    now = si[count]
+    if settle == 1:
+        si[count] = now + more
+    if hard == 0:
+        return more
+    return beyond(now + more, ci[bound]) - beyond(now, ci[bound])
 
 
 @kernel
@@ -152,17 +163,6 @@ def near_change(
                 more += members_in(ci, si, counting, other, here)
             change += settled(ci, si, lonely + pair, bounds + pair, more, hard, settle)
     return change
-
-
-@kernel
-def settled(ci: Ints, si: Ints, count: int, bound: int, more: int, hard: int, settle: int) -> int:
-    """What ``more`` lonely domains of a pair cost; beyond where it stood at the start if ``hard``."""
-    now = si[count]
-    if settle == 1:
-        si[count] = now + more
-    if hard == 0:
-        return more
-    return beyond(now + more, ci[bound]) - beyond(now, ci[bound])
 
 
 @kernel

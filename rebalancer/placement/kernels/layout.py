@@ -24,6 +24,8 @@ from __future__ import annotations
     FAILOVERS,
     DISTANCES,
     BUDGETS,
+    POOLS,
+    TRAFFICS,
     UNBROKEN,  # 1: no hard rule is broken at the start, so that level 1 is nothing but level 0
     # Placement ----------------------------------------------------------------------------------------------------
     START,  # [D]
@@ -89,6 +91,12 @@ from __future__ import annotations
     FAILOVER,  # [F, FAILOVER_WIDTH]
     FAILOVER_NUMBERS,  # [F, 2]: weight, cost at the start
     FAILOVER_COST,  # sf [F]
+    # Zones together, and traffic ----------------------------------------------------------------------------------------
+    POOL,  # [P, POOL_WIDTH]
+    POOL_NUMBERS,  # [P, 3]: weight by scale, one by scale, slack
+    TRAFFIC,  # [T, TRAFFIC_WIDTH]
+    ARRIVALS_PER_HOST,  # -1: any number
+    ARRIVED,  # si [H]
     # The search --------------------------------------------------------------------------------------------------------------
     RANDOM,  # si [1]
     BEST,  # si [D]
@@ -98,10 +106,10 @@ from __future__ import annotations
     SCRATCH,  # sf [L]
     STACK,  # si, moves of a chain that may be undone
     HEADER,
-) = range(78)
+) = range(85)
 
 # Kinds of curves
-CAPACITY, EVEN_ROOT, EVEN_SQUARE, EXCESS, RATIO, IN_USE, FLOOR = range(7)
+CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)
 
 # Kinds of rules on groups
 MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
@@ -165,12 +173,45 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     ACCEPTED,  # of the last slice
     SUBJECT,  # the domain of a single move
     DESTINATION,
-) = range(6)
+    CURSOR,  # the domain that a descent looks at next
+    SAMPLED,
+) = range(8)
 
 # Fields of SETTINGS (sf)
 (
     TEMPERATURE,
     SWAPS,  # the share of swaps
     CHAINS,  # the share of swaps and chains
+    SQUEEZES,  # the share of swaps, chains and squeezes
     HOMESICKNESS,  # what being away costs on the level in focus beside all else, for each unit of AWAY
-) = range(4)
+    PENALTY,  # what excess costs there; 0: it is forbidden like all that makes a rule worse
+    EXCESS,  # of capacities that count a moved domain on both ends: beyond their bounds now, in shares of a host
+    EXCESS_CHANGE,  # what the move last looked at would change of it
+    TYPICAL,  # what a move changes of the level in focus, on average
+) = range(9)
+
+# Fields of a pool
+(
+    POOL_LEVEL,
+    POOL_ZONE,  # [H], -1: not looked at
+    POOL_ZONES,
+    POOL_DEMAND,  # cf [D]
+    POOL_GROUP,  # [D]; -1: no groups
+    POOL_PRESENCE,  # cf [G]
+    POOL_BOUNDS,  # cf [Z, 4]: most, least; the same, or where it stood at the start
+    POOL_LOAD,  # sf [Z]
+    POOL_SUM,  # sf [G, Z]
+    POOL_COUNT,  # si [G, Z]
+    POOL_WIDTH,
+) = range(11)
+
+# Fields of traffic
+(
+    TRAFFIC_LEVEL,
+    TRAFFIC_FIRST,  # [D + 1], into the partners
+    TRAFFIC_PARTNER,  # [n, 2]: the other domain; 1: this one is the first of the pair
+    TRAFFIC_RATE,  # cf [n]
+    TRAFFIC_DISTANCE,  # cf [H, H]
+    TRAFFIC_WEIGHT,  # cf [1]
+    TRAFFIC_WIDTH,
+) = range(7)

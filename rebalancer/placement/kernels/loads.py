@@ -6,6 +6,7 @@ from math import sqrt
 
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
+    ABOVE,
     CAPACITY,
     CURVE_BOUND,
     CURVE_KIND,
@@ -25,20 +26,30 @@ from rebalancer.placement.kernels.layout import (
     DEMAND,
     EVEN_ROOT,
     EVEN_SQUARE,
-    EXCESS,
+    EXCESS_CHANGE,
     FLOOR,
     HARD_CURVES,
     HOSTS,
     LOAD,
+    PENALTY,
     RATIO,
     ROW_BOTH,
     ROWS,
+    SETTINGS,
     START,
     UNBROKEN,
 )
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["apply_loads", "fits", "hard_load_shift", "soft_load_exchange", "soft_load_shift", "start_loads"]
+__all__ = [
+    "apply_loads",
+    "fits",
+    "hard_load_shift",
+    "overloaded",
+    "soft_load_exchange",
+    "soft_load_shift",
+    "start_loads",
+]
 
 
 @kernel
@@ -64,7 +75,7 @@ def curve_value(ci: Ints, cf: Floats, j: int, host: int, load: float, second: fl
             outside = -outside
         outside -= cf[ci[CURVE_TOLERANCE] + j]
         return outside * outside if outside > 0.0 else 0.0
-    if kind == EXCESS:
+    if kind == ABOVE:
         if limit == 0.0:
             return 0.0
         outside = load * limit - cf[ci[CURVE_TARGET] + j] - cf[ci[CURVE_TOLERANCE] + j]
@@ -93,9 +104,23 @@ def over(load: float, bound: float, slack: float) -> float:
 
 
 @kernel
-def hard_load_shift(
-    ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, destination: int, strict: bool
-) -> None:
+def excess_change(ci: Ints, cf: Floats, sf: Floats, j: int, domain: int, source: int, destination: int) -> float:
+    """What a move changes of the excess over a capacity that counts on both ends, in shares of a host."""
+    rows, curves = ci[ROWS], ci[CURVES]
+    row, slack = ci[ci[CURVE_ROW] + j], cf[ci[CURVE_SLACK] + j]
+    demand, home = cf[ci[DEMAND] + domain * rows + row], ci[ci[START] + domain]
+    change = 0.0
+    if destination != home:
+        load, bound = sf[ci[LOAD] + destination * rows + row], cf[ci[CURVE_BOUND] + destination * curves + j]
+        change += over(load + demand, bound, slack) - over(load, bound, slack)
+    if source != home:
+        load, bound = sf[ci[LOAD] + source * rows + row], cf[ci[CURVE_BOUND] + source * curves + j]
+        change += over(load - demand, bound, slack) - over(load, bound, slack)
+    return change / cf[ci[CURVE_TOLERANCE] + j]
+
+
+@kernel
+def hard_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, destination: int, strict: bool) -> None:
     """Adds what a move changes of hard capacities to levels 0 and 1 of DELTA; ``strict``: no more than shows it is
     forbidden, which takes that no host is over its bound now."""
     rows, curves = ci[ROWS], ci[CURVES]
@@ -103,6 +128,8 @@ def hard_load_shift(
     wants, loads, bounds = ci[DEMAND] + domain * rows, ci[LOAD], ci[CURVE_BOUND]
     worse = 0.0
     broken = 0.0
+    excess = 0.0
+    eased = sf[ci[SETTINGS] + PENALTY] > 0.0
     for j in range(ci[HARD_CURVES]):
         row = ci[ci[CURVE_ROW] + j]
         demand = cf[wants + row]
@@ -110,6 +137,9 @@ def hard_load_shift(
             continue
         both = ci[ci[ROW_BOTH] + row]
         slack = cf[ci[CURVE_SLACK] + j]
+        if both == 1 and eased:
+            excess += excess_change(ci, cf, sf, j, domain, source, destination)
+            continue
         if both == 0 or destination != home:
             load, bound = sf[loads + destination * rows + row], cf[bounds + destination * curves + j]
             if load + demand - bound > slack:
@@ -130,6 +160,7 @@ def hard_load_shift(
                 broken += cf[ci[CURVE_WEIGHT] + j] * change
     sf[ci[DELTA]] += worse
     sf[ci[DELTA] + 1] += broken
+    sf[ci[SETTINGS] + EXCESS_CHANGE] = excess
 
 
 @kernel
@@ -142,16 +173,43 @@ def counted(ci: Ints, row: int, domain: int, host: int, demand: float) -> float:
 
 @kernel
 def fits(ci: Ints, cf: Floats, sf: Floats, arriving: int, leaving: int, host: int) -> bool:
-    """Whether a host can take one domain for another as far as hard capacities go; a quick look before a thorough one."""
+    """Whether a host can take one domain for another (-1: for none) as far as hard capacities go; a quick look before a
+    thorough one."""
     rows, curves = ci[ROWS], ci[CURVES]
     comes, goes = ci[DEMAND] + arriving * rows, ci[DEMAND] + leaving * rows
     loads, bounds = ci[LOAD] + host * rows, ci[CURVE_BOUND] + host * curves
+    eased = sf[ci[SETTINGS] + PENALTY] > 0.0
     for j in range(ci[HARD_CURVES]):
         row = ci[ci[CURVE_ROW] + j]
-        more = counted(ci, row, arriving, host, cf[comes + row]) - counted(ci, row, leaving, host, cf[goes + row])
+        if eased and ci[ci[ROW_BOTH] + row] == 1:
+            continue
+        more = counted(ci, row, arriving, host, cf[comes + row])
+        if leaving >= 0:
+            more -= counted(ci, row, leaving, host, cf[goes + row])
         if more > 0.0 and sf[loads + row] + more - cf[bounds + j] > cf[ci[CURVE_SLACK] + j]:
             return False
     return True
+
+
+@kernel
+def overloaded(ci: Ints, cf: Floats, sf: Floats, host: int) -> int:
+    """A row of which more stands on a host than may, -1: none."""
+    rows, curves = ci[ROWS], ci[CURVES]
+    for j in range(ci[HARD_CURVES]):
+        row = ci[ci[CURVE_ROW] + j]
+        load, bound = sf[ci[LOAD] + host * rows + row], cf[ci[CURVE_BOUND] + host * curves + j]
+        if load - bound > cf[ci[CURVE_SLACK] + j]:
+            return row
+    return -1
+
+
+@kernel
+def cost_change(ci: Ints, cf: Floats, sf: Floats, j: int, change: float) -> float:
+    """What a change of a curve's sum makes of its cost."""
+    if ci[ci[CURVE_KIND] + j] == EVEN_ROOT:
+        total = sf[ci[CURVE_SUM] + j]
+        return curve_cost(ci, cf, j, total + change) - curve_cost(ci, cf, j, total)
+    return cf[ci[CURVE_WEIGHT] + j] * change
 
 
 @kernel
@@ -177,15 +235,6 @@ def soft_load_exchange(ci: Ints, cf: Floats, sf: Floats, one: int, here: int, ot
             - sf[ci[CURVE_VALUE] + here * curves + j]
         )
         sf[ci[DELTA] + ci[ci[CURVE_LEVEL] + j]] += cost_change(ci, cf, sf, j, change)
-
-
-@kernel
-def cost_change(ci: Ints, cf: Floats, sf: Floats, j: int, change: float) -> float:
-    """What a change of a curve's sum makes of its cost."""
-    if ci[ci[CURVE_KIND] + j] == EVEN_ROOT:
-        total = sf[ci[CURVE_SUM] + j]
-        return curve_cost(ci, cf, j, total + change) - curve_cost(ci, cf, j, total)
-    return cf[ci[CURVE_WEIGHT] + j] * change
 
 
 @kernel
@@ -229,9 +278,7 @@ def apply_loads(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, dest
         change = 0.0
         for end in range(2):
             host = source if end == 0 else destination
-            value = curve_value(
-                ci, cf, j, host, sf[ci[LOAD] + host * rows + row], sf[ci[LOAD] + host * rows + second]
-            )
+            value = curve_value(ci, cf, j, host, sf[ci[LOAD] + host * rows + row], sf[ci[LOAD] + host * rows + second])
             at = ci[CURVE_VALUE] + host * curves + j
             change += value - sf[at]
             sf[at] = value

@@ -17,8 +17,10 @@ from rebalancer.placement.kernels.layout import (
     LEVELS,
     NEXT,
     PLACE,
+    POOLS,
     PREVIOUS,
     RESIDENTS,
+    TRAFFICS,
     UNBROKEN,
 )
 from rebalancer.placement.kernels.loads import (
@@ -28,6 +30,7 @@ from rebalancer.placement.kernels.loads import (
     soft_load_shift,
     start_loads,
 )
+from rebalancer.placement.kernels.pools import apply_pools, pools_shift, traffic_shift
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = ["TOLERANCE", "add_to_cost", "better", "exchange_guess", "hard_shift", "move", "shift", "soft_shift", "start"]
@@ -51,6 +54,8 @@ def hard_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinat
     if strict and sf[ci[DELTA]] > TOLERANCE:
         return
     hard_group_shift(ci, cf, si, sf, domain, source, destination, strict)
+    if ci[POOLS] > 0:
+        pools_shift(ci, cf, si, sf, domain, source, destination)
     if ci[UNBROKEN] == 1:
         sf[ci[DELTA] + 1] = sf[ci[DELTA]]
 
@@ -62,6 +67,8 @@ def soft_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinat
     soft_load_shift(ci, cf, sf, domain, source, destination)
     soft_alone_shift(ci, cf, si, sf, domain, source, destination)
     soft_group_shift(ci, cf, si, sf, domain, source, destination)
+    if ci[TRAFFICS] > 0:
+        traffic_shift(ci, cf, si, sf, domain, source, destination)
     if ci[EXTREMES] > 0:
         extremes_shift(ci, cf, si, sf, domain, source, destination)
     if ci[FAILOVERS] > 0:
@@ -97,26 +104,6 @@ def exchange_guess(ci: Ints, cf: Floats, si: Ints, sf: Floats, one: int, other: 
 
 
 @kernel
-def move(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int) -> None:
-    """Moves a domain to another host; COST follows only where the caller adds DELTA to it."""
-    source = si[ci[PLACE] + domain]
-    if ci[FAILOVERS] > 0:
-        apply_failover(ci, cf, si, sf, source, -1)
-        apply_failover(ci, cf, si, sf, destination, -1)
-    apply_loads(ci, cf, sf, domain, source, destination)
-    apply_groups(ci, si, domain, source, destination)
-    apply_limits(ci, cf, si, sf, domain, source, destination)
-    leave(ci, si, domain, source)
-    settle(ci, si, domain, destination)
-    if ci[FAILOVERS] > 0:
-        apply_failover(ci, cf, si, sf, source, 1)
-        apply_failover(ci, cf, si, sf, destination, 1)
-        settle_failover(ci, cf, si, sf)
-    if ci[EXTREMES] > 0:
-        apply_extremes(ci, cf, si, sf, domain)
-
-
-@kernel
 def leave(ci: Ints, si: Ints, domain: int, host: int) -> None:
     """Takes a domain out of the list of its host's residents."""
     following, before = si[ci[NEXT] + domain], si[ci[PREVIOUS] + domain]
@@ -140,6 +127,28 @@ def settle(ci: Ints, si: Ints, domain: int, host: int) -> None:
     si[ci[FIRST] + host] = domain
     si[ci[RESIDENTS] + host] += 1
     si[ci[PLACE] + domain] = host
+
+
+@kernel
+def move(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int) -> None:
+    """Moves a domain to another host; COST follows only where the caller adds DELTA to it."""
+    source = si[ci[PLACE] + domain]
+    if ci[FAILOVERS] > 0:
+        apply_failover(ci, cf, si, sf, source, -1)
+        apply_failover(ci, cf, si, sf, destination, -1)
+    apply_loads(ci, cf, sf, domain, source, destination)
+    apply_groups(ci, si, domain, source, destination)
+    if ci[POOLS] > 0:
+        apply_pools(ci, cf, si, sf, domain, source, destination)
+    apply_limits(ci, cf, si, sf, domain, source, destination)
+    leave(ci, si, domain, source)
+    settle(ci, si, domain, destination)
+    if ci[FAILOVERS] > 0:
+        apply_failover(ci, cf, si, sf, source, 1)
+        apply_failover(ci, cf, si, sf, destination, 1)
+        settle_failover(ci, cf, si, sf)
+    if ci[EXTREMES] > 0:
+        apply_extremes(ci, cf, si, sf, domain)
 
 
 @kernel

@@ -1,0 +1,138 @@
+"""Searches under way: the arrays of a problem, copies of its state, and the kernels that run over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from rebalancer.native import library
+from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.pack import pack
+from rebalancer.placement.primitives import FloatArray, IntArray
+from rebalancer.placement.problem import Problem
+
+__all__ = ["Engine", "Speed", "interpreted_only"]
+
+_WORTH_COMPILING = 2_500
+"""Domains times hosts from which on the kernels are compiled if they are not; compiled ones are used in any case."""
+
+Speed = Callable[[int], "library.Runner | None"]
+"""From the size of a problem (domains times hosts) to compiled kernels; None: interpret."""
+
+
+def interpreted_only(_: int) -> None:
+    """The slower speed, whatever the size."""
+
+
+def best_speed(size: int) -> library.Runner | None:
+    """Compiled where that is at hand or pays."""
+    found = library.cached()
+    if found is None and size >= _WORTH_COMPILING and library.available():
+        return library.compile_now()
+    return found
+
+
+class Engine:
+    """One search: a placement that moves, its costs relative to the start, and the best so far."""
+
+    def __init__(self, problem: Problem, seed: int = 0, speed: Speed = best_speed) -> None:
+        packed = pack(problem)
+        self.compiled = speed(len(problem.domains) * len(problem.hosts))
+        self.levels = problem.tiers + 1
+        self.domains = len(problem.domains)
+        self._ci: Any = packed.ci
+        self._cf: Any = packed.cf
+        self._si: Any = packed.si
+        self._sf: Any = packed.sf
+        if self.compiled is None:
+            self._ci, self._cf, self._si, self._sf = (
+                array.tolist() for array in (packed.ci, packed.cf, packed.si, packed.sf)
+            )
+        self.control, self.settings = int(packed.ci[at.CONTROL]), int(packed.ci[at.SETTINGS])
+        self.seed(seed)
+        self.run(entry.BEGIN)
+        self._begin_failover()
+
+    def _begin_failover(self) -> None:
+        """The bounds of rules on failover are what they cost at the start."""
+        for index in range(self._ci[at.FAILOVERS]):
+            cost = self._sf[self._ci[at.FAILOVER_COST] + index]
+            self._cf[self._ci[at.FAILOVER_NUMBERS] + 2 * index + 1] = cost
+            if cost > 0 and self._ci[self._ci[at.FAILOVER] + index * at.FAILOVER_WIDTH + at.FAILOVER_LEVEL] == 1:
+                self._ci[at.UNBROKEN] = 0
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a hard rule is broken at the start."""
+        return not self._ci[at.UNBROKEN]
+
+    @property
+    def counts_both_ends(self) -> bool:
+        """Whether moved domains take up anything on the host that they left."""
+        rows = self._ci[at.ROW_BOTH]
+        return any(self._ci[rows + row] for row in range(self._ci[at.ROWS]))
+
+    def another(self, seed: int) -> Self:
+        """A search of its own from the same state on, over the same constants."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._si, other._sf = self._si.copy(), self._sf.copy()
+        other.seed(seed)
+        return other
+
+    def follow(self, other: Engine) -> None:
+        """Goes on from another's state, with random numbers of its own."""
+        state = self._si[self._ci[at.RANDOM]]
+        self._si[:], self._sf[:] = other._si, other._sf
+        self._si[self._ci[at.RANDOM]] = state
+
+    def seed(self, seed: int) -> None:
+        self._si[self._ci[at.RANDOM]] = (seed * 2_654_435_761 + 88_675_123) % (2**32 - 1) + 1
+
+    def run(self, task: int) -> int:
+        if self.compiled is None:
+            return entry.run(self._ci, self._cf, self._si, self._sf, task)
+        return self.compiled(self._ci, self._cf, self._si, self._sf, task)
+
+    def tell(self, field: int, value: int) -> None:
+        """Sets a field of CONTROL."""
+        self._si[self.control + field] = value
+
+    def told(self, field: int) -> int:
+        return int(self._si[self.control + field])
+
+    def set(self, field: int, value: float) -> None:
+        """Sets a field of SETTINGS."""
+        self._sf[self.settings + field] = value
+
+    def get(self, field: int) -> float:
+        return float(self._sf[self.settings + field])
+
+    def _floats(self, table: int) -> FloatArray:
+        offset = self._ci[table]
+        return np.array(self._sf[offset : offset + self.levels], dtype=np.float64)
+
+    def _places(self, table: int) -> IntArray:
+        offset = self._ci[table]
+        return np.array(self._si[offset : offset + self.domains], dtype=np.int64)
+
+    @property
+    def cost(self) -> FloatArray:
+        """float[L]: of the placement as it is, beyond the start's."""
+        return self._floats(at.COST)
+
+    @property
+    def best_cost(self) -> FloatArray:
+        return self._floats(at.BEST_COST)
+
+    @property
+    def best(self) -> IntArray:
+        """int[D]: the best placement so far."""
+        return self._places(at.BEST)
+
+    @property
+    def spent(self) -> int:
+        return self.told(at.SPENT)

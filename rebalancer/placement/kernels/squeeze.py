@@ -1,0 +1,118 @@
+"""A large domain moves in by several small ones moving out: the ejection chains of the challenge's best programs (Gavranović,
+Buljubašić: *An efficient local search with noising strategy for Google Machine Reassignment problem*, 2016)."""
+
+from __future__ import annotations
+
+from rebalancer.placement.kernels.alone import hard_alone_shift
+from rebalancer.placement.kernels.chance import below
+from rebalancer.placement.kernels.groups import hard_group_shift
+from rebalancer.placement.kernels.jit import kernel
+from rebalancer.placement.kernels.layout import (
+    COST,
+    DELTA,
+    FIRST,
+    HOSTS,
+    LEVELS,
+    NEXT,
+    PLACE,
+    RESIDENTS,
+    SCRATCH,
+    STACK,
+    START,
+)
+from rebalancer.placement.kernels.loads import fits, overloaded
+from rebalancer.placement.kernels.moves import TOLERANCE, hard_shift, move, shift, soft_shift
+from rebalancer.placement.kernels.types import Floats, Ints
+
+__all__ = ["add_chain_to_cost", "squeeze_in", "undo"]
+
+MOST_EJECTED = 7
+_TARGETS = 6
+
+
+@kernel
+def take(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int, number: int) -> None:
+    """Moves a domain as step ``number`` of a chain; DELTA says what that changes."""
+    for level in range(ci[LEVELS]):
+        sf[ci[SCRATCH] + level] += sf[ci[DELTA] + level]
+    si[ci[STACK] + 2 * number] = domain
+    si[ci[STACK] + 2 * number + 1] = si[ci[PLACE] + domain]
+    move(ci, cf, si, sf, domain, destination)
+
+
+@kernel
+def undo(ci: Ints, cf: Floats, si: Ints, sf: Floats, number: int) -> None:
+    """Takes back the first ``number`` steps of a chain, the last one first."""
+    for index in range(number - 1, -1, -1):
+        move(ci, cf, si, sf, si[ci[STACK] + 2 * index], si[ci[STACK] + 2 * index + 1])
+
+
+@kernel
+def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, row: int, number: int) -> bool:
+    """Moves some other resident of a host that uses the resource which is short there."""
+    other = si[ci[FIRST] + host]
+    for _ in range(below(ci, si, si[ci[RESIDENTS] + host])):
+        other = si[ci[NEXT] + other]
+    if other == kept:
+        other = si[ci[NEXT] + other]
+        if other < 0:
+            other = si[ci[FIRST] + host]
+        if other == kept:
+            return False
+    best, best_cost = -1, 1e300
+    for attempt in range(_TARGETS):
+        target = ci[ci[START] + other] if attempt == 0 else below(ci, si, ci[HOSTS])
+        if target == host:
+            continue
+        if not fits(ci, cf, sf, other, -1, target):
+            continue
+        hard_shift(ci, cf, si, sf, other, target, False)
+        if sf[ci[DELTA]] > TOLERANCE:
+            continue
+        soft_shift(ci, cf, si, sf, other, target)
+        cost = 0.0
+        for level in range(1, ci[LEVELS]):
+            cost += sf[ci[DELTA] + level]
+        if cost < best_cost:
+            best, best_cost = target, cost
+    if best < 0:
+        return False
+    shift(ci, cf, si, sf, other, best)
+    take(ci, cf, si, sf, other, best, number)
+    return True
+
+
+@kernel
+def squeeze_in(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int) -> int:
+    """Moves a domain where there is no room for it, and others out of its way, each to the best of a few hosts.
+
+    The number of moves made, 0 where it cannot be done; SCRATCH says what they change together.
+    """
+    source = si[ci[PLACE] + domain]
+    for level in range(ci[LEVELS]):
+        sf[ci[DELTA] + level] = 0.0
+        sf[ci[SCRATCH] + level] = 0.0
+    hard_alone_shift(ci, cf, si, sf, domain, source, destination)
+    hard_group_shift(ci, cf, si, sf, domain, source, destination, True)
+    if sf[ci[DELTA]] > TOLERANCE:
+        return 0
+    shift(ci, cf, si, sf, domain, destination)
+    take(ci, cf, si, sf, domain, destination, 0)
+    number = 1
+    row = overloaded(ci, cf, sf, destination)
+    while row >= 0:
+        if number > MOST_EJECTED or not eject(ci, cf, si, sf, domain, destination, row, number):
+            undo(ci, cf, si, sf, number)
+            return 0
+        number += 1
+        row = overloaded(ci, cf, sf, destination)
+    if sf[ci[SCRATCH]] > TOLERANCE:
+        undo(ci, cf, si, sf, number)
+        return 0
+    return number
+
+
+@kernel
+def add_chain_to_cost(ci: Ints, sf: Floats) -> None:
+    for level in range(ci[LEVELS]):
+        sf[ci[COST] + level] += sf[ci[SCRATCH] + level]
