@@ -18,6 +18,7 @@ from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem
+from rebalancer.placement.state import State
 
 __all__ = ["Placement", "search"]
 
@@ -29,9 +30,12 @@ _SLICES = 60
 """Temperatures of one cooling, at least."""
 _SLICE = 100_000
 """Tries between two looks at the clock, at most."""
+_LARGE = 20_000
+"""Domains times hosts from which on there are several searches side by side."""
 _SEARCHES = 2
-"""Searches side by side on large problems, each in a thread; how many do not depend on the machine."""
+"""How many, each in a thread; it does not depend on the machine, because the result must not."""
 _DEFAULT_EFFORT = 5
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,27 +63,36 @@ class _Cooling:
 
 
 _TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
-_TO_BETTER = _Cooling(hot=0.5, cold=1e-3, homesickness=(6.0, 1.0))
+_TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
 _WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
 
 
 class _Search:
     def __init__(self, problem: Problem, seed: int, effort: int, elapsed: Callable[[], float], speed: Speed) -> None:
         first = Engine(problem, seed, speed)
-        small = len(problem.domains) * len(problem.hosts) <= _SMALL
-        number = 1 if small else _SEARCHES
+        size = len(problem.domains) * len(problem.hosts)
+        number = 1 if size < _LARGE else _SEARCHES
         self.searches = [first, *(first.another(seed + 1_000_003 * index) for index in range(1, number))]
-        self.tries = _tries(len(problem.domains), effort, small)
+        self.tries = _tries(len(problem.domains), effort, size <= _SMALL)
         self.elapsed = elapsed
+        self.threads = ThreadPoolExecutor(number)
         self.problem = problem
+        self.broken = float(State(problem).costs()[1]) if first.is_broken else 0.0
+        """How far hard rules are broken at the start."""
         self.stopped = False
 
     def run(self) -> None:
+        with self.threads:
+            self._phases()
+
+    def _phases(self) -> None:
+        if self.searches[0].is_broken:
+            self._better(1, 0.0, 0.5)
         tiers = range(2, self.problem.tiers + 1)
-        phases = [1] * self.searches[0].is_broken + list(tiers)
-        for index, focus in enumerate(phases):
-            self._better(focus, index / len(phases), (index + 1) / len(phases))
-            self._meet()
+        begun = self.elapsed()
+        for index, focus in enumerate(tiers):
+            span = (1.0 - begun) / len(tiers)
+            self._better(focus, begun + index * span, begun + (index + 1) * span)
 
     def _better(self, focus: int, begin: float, end: float) -> None:
         """Anneals and descends on one level; ``begin``, ``end``: the share of the time that it may take."""
@@ -89,15 +102,18 @@ class _Search:
             each.run(entry.SAMPLE)
         typical = max(each.get(at.TYPICAL) for each in self.searches)
         if typical > 0:
-            self._cool(_cooling(self.searches[0], focus), typical, begin, end)
+            self._cool(_cooling(self.searches[0], focus), typical, begin, end, focus)
         self._each(self._finish)
+        self._meet()
 
-    def _cool(self, cooling: _Cooling, typical: float, begin: float, end: float) -> None:
+    def _cool(self, cooling: _Cooling, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-self.tries // _SLICE))
         done = 0.0
         index = 0
         while done < 1.0:
             self._each(lambda each: _anneal(each, cooling, typical, done, self.tries // slices))
+            if focus == 1 and any(self.broken + each.best_cost[1] <= _TOLERANCE for each in self.searches):
+                return
             index += 1
             passed = self.elapsed()
             if passed >= 1.0:
@@ -109,16 +125,16 @@ class _Search:
 
     def _finish(self, engine: Engine) -> None:
         engine.run(entry.RESTORE_BEST)
-        engine.tell(at.ITERATIONS, max(self.tries // 5, 4_000))
-        engine.run(entry.DESCEND)
-        engine.run(entry.RESTORE_BEST)
+        if engine.told(at.FOCUS) > 1:
+            engine.tell(at.ITERATIONS, max(self.tries // 5, 4_000))
+            engine.run(entry.DESCEND)
+            engine.run(entry.RESTORE_BEST)
 
     def _each(self, work: Callable[[Engine], object]) -> None:
         if len(self.searches) == 1:
             work(self.searches[0])
             return
-        with ThreadPoolExecutor(len(self.searches)) as threads:
-            list(threads.map(work, self.searches))
+        list(self.threads.map(work, self.searches))
 
     def best(self) -> Engine:
         best = self.searches[0]
@@ -200,7 +216,7 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
 
 def _is_less(one: FloatArray, other: FloatArray) -> bool:
     for change in one - other:
-        if abs(change) > 1e-9:
+        if abs(change) > _TOLERANCE:
             return bool(change < 0)
     return False
 

@@ -165,6 +165,11 @@ def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
         # No move is left: this one can only go where another one returns.
         other, destination = below(ci, si, domains), below(ci, si, ci[HOSTS])
         back = ci[ci[START] + other]
+        for _ in range(20):
+            if si[ci[PLACE] + other] != back:
+                break
+            other = below(ci, si, domains)
+            back = ci[ci[START] + other]
         if si[ci[PLACE] + other] == back or destination == source:
             return False
         return try_pair(ci, cf, si, sf, other, back, domain, destination, limit)
