@@ -19,7 +19,8 @@ setup: $(STAMP) ## virtual environment with rebalancer, editable, and all tools
 
 $(STAMP): pyproject.toml .ci/venv
 	[ -x $(BIN)/pip ] || PYTHON='$(PYTHON)' .ci/venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast]'
+	$(BIN)/python -m rebalancer.native
 	@touch $@
 
 demo: $(STAMP) ## the whole pipeline on a simulated cluster

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,9 +27,9 @@ __all__ = [
     "LiveCluster",
     "live_cluster",
     "load_policy",
+    "patience",
     "read_input",
     "refuse_to_overwrite",
-    "stop_after",
     "tell",
 ]
 
@@ -113,12 +115,31 @@ def refuse_to_overwrite(output: Path | None, *inputs: Path | str | None) -> None
         raise InvalidInput(f"{output} is an input of this command; write the result (-o) to another file")
 
 
-def stop_after(limit: Seconds | None) -> Callable[[], bool]:
-    """Says when a search has taken long enough."""
-    if limit is None:
-        return lambda: False
-    end = time.monotonic() + limit
-    return lambda: time.monotonic() > end
+@contextmanager
+def patience(limit: Seconds | None) -> Iterator[Callable[[], float]]:
+    """How much of the time limit has passed, from 0 to 1; 1 as well after Ctrl-C, which ends a search with the best so
+    far. A second Ctrl-C ends the command."""
+    begun = time.monotonic()
+    interrupted: list[bool] = []
+
+    def interrupt(*_: object) -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted.append(True)
+
+    def elapsed() -> float:
+        if interrupted:
+            return 1.0
+        return 0.0 if limit is None else min((time.monotonic() - begun) / max(limit, 1e-9), 1.0)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield elapsed
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield elapsed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _inventory_path(given: Path | None) -> Path:

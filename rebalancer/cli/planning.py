@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rebalancer.cli.advice import AdviceBook
 from rebalancer.cli.history import read_history
-from rebalancer.cli.inputs import load_policy, stop_after
+from rebalancer.cli.inputs import load_policy, patience, tell
 from rebalancer.cli.windows import tell_windows
 from rebalancer.cluster.units import Seconds
 
@@ -52,17 +52,21 @@ def planner(
     options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None
 ) -> Callable[[Cluster, Policy], Plan]:
     """Makes plans as the options say. ``advice``: placements of earlier plans, where these are remembered."""
+    from rebalancer.native import library
     from rebalancer.plan.make import make_plan
 
+    library.listeners[:] = [tell]
+
     def make(cluster: Cluster, policy: Policy) -> Plan:
-        return make_plan(
-            cluster,
-            policy,
-            seed=options.seed,
-            effort=options.effort,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            stop=stop_after(options.time_limit),
-            history=read_history(policy, options.journal, advice=advice),
-        )
+        with patience(options.time_limit) as elapsed:
+            return make_plan(
+                cluster,
+                policy,
+                seed=options.seed,
+                effort=options.effort,
+                created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                elapsed=elapsed,
+                history=read_history(policy, options.journal, advice=advice),
+            )
 
     return make

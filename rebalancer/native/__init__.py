@@ -1,1 +1,1 @@
-"""Kernels as machine code: Numba compiles them once, in a process of its own; LLVM loads them from a cache after that."""
+"""Kernels as machine code: Numba compiles them once, in a process of its own; LLVM loads them from a cache then."""

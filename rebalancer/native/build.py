@@ -67,10 +67,8 @@ def machine_code() -> tuple[str, bytes]:
     whole, real, number = types.CPointer(types.int64), types.CPointer(types.float64), types.int64
     signature = types.int64(whole, number, real, number, whole, number, real, number, number)
 
-    def entry(ci, ci_size, cf, cf_size, si, si_size, sf, sf_size, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913
-        return run(
-            carray(ci, (ci_size,)), carray(cf, (cf_size,)), carray(si, (si_size,)), carray(sf, (sf_size,)), task
-        )
+    def entry(ci, ci_size, cf, cf_size, si, si_size, sf, sf_size, task):  # type: ignore[no-untyped-def]
+        return run(carray(ci, (ci_size,)), carray(cf, (cf_size,)), carray(si, (si_size,)), carray(sf, (sf_size,)), task)
 
     function = numba.cfunc(signature, error_model="numpy")(entry)
     # What ctypes calls is the function itself, not its wrapper, which reports errors to Python; there are none.

@@ -13,7 +13,7 @@ _compiler: Callable[[Any], Any] | None = None
 
 def use(compiler: Callable[[Any], Any]) -> None:
     """From now on functions marked as kernels are compiled; to be called before they are imported."""
-    global active, _compiler  # noqa: PLW0603
+    global active, _compiler
     active, _compiler = True, compiler
 
 

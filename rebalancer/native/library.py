@@ -7,6 +7,7 @@ takes llvmlite, which comes with the extra ``[fast]``, but not Numba.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -20,15 +21,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Runner", "available", "cached", "compile_now"]
+__all__ = ["Runner", "available", "cached", "compile_now", "listeners"]
 
 Runner = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], int], int]
 """Calls a task of the kernels: ``ci, cf, si, sf, task``; the interpreter lock is released meanwhile."""
 
+listeners: list[Callable[[str], None]] = []
+"""Who is told that kernels are being compiled."""
+
 _UNUSED = (
-    "NRT_Free NRT_MemInfo_call_dtor NRT_MemInfo_alloc_safe_aligned NRT_decref NRT_incref numba_do_raise numba_gil_ensure "
-    "numba_gil_release numba_runtime_build_excinfo_struct numba_unpickle"
-).split()
+    "NRT_Free",
+    "NRT_MemInfo_alloc_safe_aligned",
+    "NRT_MemInfo_call_dtor",
+    "NRT_decref",
+    "NRT_incref",
+    "numba_do_raise",
+    "numba_gil_ensure",
+    "numba_gil_release",
+    "numba_runtime_build_excinfo_struct",
+    "numba_unpickle",
+)
 """What compiled code names for the case of exceptions and allocations, of which kernels have none."""
 
 
@@ -48,16 +60,28 @@ def cached() -> Runner | None:
 
 
 def compile_now() -> Runner | None:
-    """Compiles the kernels into the cache, which takes half a minute; None where that fails."""
+    """Compiles the kernels into the cache, which takes about a minute; None where that fails.
+
+    Of several processes that want to, one does and the others wait.
+    """
     path = _path()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [sys.executable, "-m", "rebalancer.native.build", str(path)]
-        ended = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-        if ended.returncode == 0:
-            cached.cache_clear()
-            return cached()
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                announce("compiling the search for this machine, once; it takes about a minute")
+                command = [sys.executable, "-m", "rebalancer.native.build", str(path)]
+                subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        cached.cache_clear()
+        return cached()
     return None
+
+
+def announce(message: str) -> None:
+    """Tells whoever listens; the command line does."""
+    for listener in listeners:
+        listener(message)
 
 
 def _path() -> Path:

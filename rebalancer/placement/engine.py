@@ -75,6 +75,12 @@ class Engine:
         rows = self._ci[at.ROW_BOTH]
         return any(self._ci[rows + row] for row in range(self._ci[at.ROWS]))
 
+    @property
+    def frees_hosts(self) -> bool:
+        """Whether a host that carries nothing is worth something."""
+        kinds = self._ci[at.CURVE_KIND]
+        return any(self._ci[kinds + curve] == at.IN_USE for curve in range(self._ci[at.CURVES]))
+
     def another(self, seed: int) -> Self:
         """A search of its own from the same state on, over the same constants."""
         other = object.__new__(type(self))
@@ -123,6 +129,11 @@ class Engine:
     def cost(self) -> FloatArray:
         """float[L]: of the placement as it is, beyond the start's."""
         return self._floats(at.COST)
+
+    @property
+    def change(self) -> FloatArray:
+        """float[L]: what the move last looked at would change."""
+        return self._floats(at.DELTA)
 
     @property
     def best_cost(self) -> FloatArray:

@@ -63,7 +63,7 @@ class _Buffer:
 
     def add(self, values: object) -> int:
         """The offset at which the values will stand."""
-        flat = np.ascontiguousarray(values, dtype=self.kind).ravel()
+        flat: IntArray | FloatArray = np.ascontiguousarray(values, dtype=self.kind).ravel()
         offset, self.size = self.size, self.size + len(flat)
         self.parts.append(flat)
         return offset
@@ -138,7 +138,9 @@ class _Packing:
         self.header[at.UNBROKEN] = not self.broken
         ci = self.ci.whole()
         ci[: at.HEADER] = self.header
-        return Packed(ci=ci.astype(np.int64), cf=self.cf.whole(), si=self.si.whole().astype(np.int64), sf=self.sf.whole())
+        return Packed(
+            ci=ci.astype(np.int64), cf=self.cf.whole(), si=self.si.whole().astype(np.int64), sf=self.sf.whole()
+        )
 
     def _sizes(self) -> None:
         self.header[[at.DOMAINS, at.HOSTS, at.LEVELS]] = self.domains, self.hosts, self.levels
@@ -175,7 +177,7 @@ class _Packing:
         self.header[at.LOAD] = self.sf.add(load.T)
         self.header[at.ROW_BOTH] = self.ci.add(rows.both)
         self.header[at.AWAY] = self.cf.add(self._away(curves, rows))
-        self._add_curves(curves, load)
+        self._add_curves(curves)
         self._add_extremes(extremes, extreme_rows)
         self._add_failovers(failovers)
 
@@ -255,13 +257,15 @@ class _Packing:
             hard=term.hard,
         )
 
-    def _add_curves(self, curves: list[_Curve], load: FloatArray) -> None:
+    def _add_curves(self, curves: list[_Curve]) -> None:
         hosts, count = self.hosts, len(curves)
         self.header[at.CURVES] = count
         self.header[at.HARD_CURVES] = sum(curve.hard for curve in curves)
         self.header[at.CURVE_KIND] = self.ci.add([curve.kind for curve in curves])
         self.header[at.CURVE_ROW] = self.ci.add([curve.row for curve in curves])
-        self.header[at.CURVE_SECOND] = self.ci.add([curve.row if curve.second < 0 else curve.second for curve in curves])
+        self.header[at.CURVE_SECOND] = self.ci.add(
+            [curve.row if curve.second < 0 else curve.second for curve in curves]
+        )
         self.header[at.CURVE_LEVEL] = self.ci.add([curve.level for curve in curves])
         self.header[at.CURVE_NUMBER] = self.ci.add([curve.number for curve in curves])
         self.header[at.CURVE_WEIGHT] = self.cf.add([curve.weight for curve in curves])

@@ -1,4 +1,6 @@
-"""The search: annealing from the start, tier by tier, then descent, then taking back; deterministic for a seed and an effort.
+"""The search: annealing from the start, tier by tier; then descent and taking back.
+
+Deterministic for a seed and an effort.
 
 What is broken is repaired first and no rule is ever made worse, because costs are compared level by level (see
 :mod:`rebalancer.placement.kernels.anneal`). Effort counts tries, so that the result does not depend on the machine nor
@@ -10,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-import numpy as np
+from functools import partial
 
 from rebalancer.placement.engine import Engine, Speed, best_speed
 from rebalancer.placement.kernels import entry
@@ -30,6 +31,7 @@ _SLICES = 60
 """Temperatures of one cooling, at least."""
 _SLICE = 100_000
 """Tries between two looks at the clock, at most."""
+_COMPILED_IS_FASTER = 50
 _LARGE = 20_000
 """Domains times hosts from which on there are several searches side by side."""
 _SEARCHES = 2
@@ -41,12 +43,14 @@ _TOLERANCE = 1e-9
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placement:
     """``host``: int[D]. ``complete``: False where the search was cut short by its time limit. ``optimal``: whether all
-    other placements were tried."""
+    other placements were tried. ``reduced``: whether it looked at less than its effort says, because kernels are
+    interpreted where they should be compiled."""
 
     host: IntArray
     evaluations: int
     complete: bool
     optimal: bool = False
+    reduced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +63,13 @@ class _Cooling:
     homesickness: tuple[float, float]
     swaps: float = 0.3
     chains: float = 0.3
-    squeezes: float = 0.0
+    squeezes: float = 0.002
+    clearances: float = 0.0
 
 
 _TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
 _TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
+_TO_FREE_HOSTS = _Cooling(hot=0.1, cold=1e-3, homesickness=(1.0, 0.3), clearances=0.01)
 _WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
 
 
@@ -73,7 +79,10 @@ class _Search:
         size = len(problem.domains) * len(problem.hosts)
         number = 1 if size < _LARGE else _SEARCHES
         self.searches = [first, *(first.another(seed + 1_000_003 * index) for index in range(1, number))]
+        self.reduced = first.compiled is None and size > _SMALL
         self.tries = _tries(len(problem.domains), effort, size <= _SMALL)
+        if self.reduced:
+            self.tries //= _COMPILED_IS_FASTER
         self.elapsed = elapsed
         self.threads = ThreadPoolExecutor(number)
         self.problem = problem
@@ -111,7 +120,7 @@ class _Search:
         done = 0.0
         index = 0
         while done < 1.0:
-            self._each(lambda each: _anneal(each, cooling, typical, done, self.tries // slices))
+            self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=self.tries // slices))
             if focus == 1 and any(self.broken + each.best_cost[1] <= _TOLERANCE for each in self.searches):
                 return
             index += 1
@@ -164,8 +173,9 @@ def search(
 ) -> Placement:
     """The best placement found from ``problem.start``.
 
-    ``effort``: how much work to spend, 1 to 10, each three times as much as the one before. ``elapsed``: how much of
-    the time limit has passed, from 0 to 1; at 1 the best so far is returned. ``speed``: which kernels to use.
+    ``effort``: how much work to spend, 1 to 10: from 5 on each three times as much as the one before, below twice.
+    ``elapsed``: how much of the time limit has passed, from 0 to 1; at 1 the best so far is returned. ``speed``: which
+    kernels to use.
     """
     if not problem.domains or not problem.hosts:
         return Placement(host=problem.start.copy(), evaluations=0, complete=True, optimal=True)
@@ -177,7 +187,10 @@ def search(
     best.run(entry.RESTORE_BEST)
     best.run(entry.TAKE_BACK)
     return Placement(
-        host=best.best, evaluations=sum(each.spent for each in run.searches), complete=not run.stopped
+        host=best.best,
+        evaluations=sum(each.spent for each in run.searches),
+        complete=not run.stopped,
+        reduced=run.reduced,
     )
 
 
@@ -193,12 +206,15 @@ def _exhaustive(problem: Problem, speed: Speed) -> Placement:
 def _tries(domains: int, effort: int, small: bool) -> int:
     """How many moves one search tries on a level."""
     each = 120.0 if small else 1_500.0
-    return int(each * max(domains, 20) * 3.0 ** (effort - _DEFAULT_EFFORT)) + 500
+    factor = 3.0 if effort > _DEFAULT_EFFORT else 2.0
+    return int(each * max(domains, 20) * factor ** (effort - _DEFAULT_EFFORT)) + 500
 
 
 def _cooling(engine: Engine, focus: int) -> _Cooling:
     if focus == 1:
         return _TO_REPAIR
+    if engine.frees_hosts:
+        return _TO_FREE_HOSTS
     return _WITH_BOTH_ENDS if engine.counts_both_ends else _TO_BETTER
 
 
@@ -210,6 +226,7 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
     engine.set(at.SWAPS, cooling.swaps)
     engine.set(at.CHAINS, cooling.swaps + cooling.chains)
     engine.set(at.SQUEEZES, cooling.swaps + cooling.chains + cooling.squeezes)
+    engine.set(at.CLEARANCES, cooling.swaps + cooling.chains + cooling.squeezes + cooling.clearances)
     engine.tell(at.ITERATIONS, tries)
     engine.run(entry.ANNEAL)
 
@@ -219,5 +236,3 @@ def _is_less(one: FloatArray, other: FloatArray) -> bool:
         if abs(change) > _TOLERANCE:
             return bool(change < 0)
     return False
-
-

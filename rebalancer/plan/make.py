@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from rebalancer import __version__
 from rebalancer.cluster import Cluster, Domain, Network
 from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.cluster.units import Seconds, format_duration
-from rebalancer.placement import Problem, State, Term, search
+from rebalancer.placement import Placement, Problem, State, Term, search
 from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
@@ -37,7 +37,7 @@ def make_plan(
     seed: int = 0,
     effort: int = 5,
     created_at: str = "",
-    stop: Callable[[], bool] = lambda: False,
+    elapsed: Callable[[], float] = lambda: 0.0,
     history: History | None = None,
 ) -> Plan:
     """The plan for a cluster under a policy; the same input, seed and effort give the same plan.
@@ -47,7 +47,7 @@ def make_plan(
     without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for.
     """
     planning = _Planning(cluster, policy, history)
-    placement, found = planning.decide(seed, effort, stop)
+    placement, found = planning.decide(seed, effort, elapsed)
     return planning.describe(placement, found, seed, created_at)
 
 
@@ -85,11 +85,13 @@ class _Planning:
         self.advised: dict[str, str] = {}
         self.cuts: list[_Cut] = []
 
-    def decide(self, seed: int, effort: int, stop: Callable[[], bool]) -> tuple[IntArray, Schedule]:
+    def decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
+        def stop() -> bool:
+            return elapsed() >= 1.0
+
         for left in reversed(range(_MOST_ROUNDS)):
-            found = search(self.problem, seed=seed, effort=effort, stop=stop)
-            if not found.complete and not self.notes:
-                self.notes.append("the search was stopped early; this is the best placement until then")
+            found = search(self.problem, seed=seed, effort=effort, elapsed=elapsed)
+            self.notes += _limits_of(found)
             if not self._is_worth_it(found.host):
                 break
             cuts = self._impossible(found.host)
@@ -320,6 +322,17 @@ class _Planning:
     def _counts_uses(self, capacity: Capacity) -> bool:
         uses = [domain.uses.get(capacity.resource, 0.0) for domain in self.domains]
         return bool(np.array_equal(capacity.demand, np.array(uses, dtype=np.float64)))
+
+
+def _limits_of(found: Placement) -> Iterator[str]:
+    """What kept a search from looking further; said once in a plan."""
+    if not found.complete:
+        yield "the search was stopped early; this is the best placement until then"
+    if found.reduced:
+        yield (
+            "the search looked at a fiftieth of what it could: install the compiled kernels with "
+            "pip install 'cluster-rebalancer[fast]'"
+        )
 
 
 def _score(state: State, problem: Problem) -> Score:

@@ -231,7 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (given.keep / "policy.json").write_text(policy)
     problem = compiled(snapshot, policy).problem
     ready = time.monotonic() - start
-    placement = search(problem, seed=given.seed, effort=10, stop=lambda: time.monotonic() - start > given.time_limit)
+    limit = 0.97 * given.time_limit  # the rest is for writing
+    placement = search(problem, seed=given.seed, effort=10, elapsed=lambda: (time.monotonic() - start) / limit)
     given.output.write_text(" ".join(map(str, placement.host.tolist())) + "\n")
     before, _ = score(problem, problem.start)
     after, parts = score(problem, placement.host)

@@ -50,6 +50,6 @@ def test_is_deterministic_for_a_seed() -> None:
 
 def test_a_stop_signal_returns_the_best_so_far() -> None:
     problem = random_problem(3, hosts=8, domains=60)
-    placement = search(problem, stop=lambda: True)
+    placement = search(problem, elapsed=lambda: 1.0)
     assert not placement.complete
     assert not improves(State(problem).costs() - State(problem, placement.host).costs())

@@ -55,7 +55,7 @@ def pass_through(ci: Ints, si: Ints, home: int, source: int, destination: int, s
 
 @kernel
 def through_change(ci: Ints, si: Ints, home: int, source: int, destination: int) -> float:
-    """Of the moves in and out of hosts beyond what one may have: home, source and destination differ or are the same."""
+    """Of the moves in and out of hosts beyond what one may have; any two of the three hosts may be the same."""
     through = ci[THROUGH]
     before = 0.0
     for turn in range(2):

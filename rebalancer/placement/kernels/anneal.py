@@ -18,6 +18,7 @@ from rebalancer.placement.kernels.layout import (
     BEST_COST,
     BUDGETS,
     CHAINS,
+    CLEARANCES,
     CONTROL,
     COST,
     DELTA,
@@ -58,7 +59,7 @@ from rebalancer.placement.kernels.moves import (
     shift,
     soft_shift,
 )
-from rebalancer.placement.kernels.squeeze import add_chain_to_cost, squeeze_in, undo
+from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, squeeze_in, undo
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = ["anneal", "keep_best"]
@@ -134,14 +135,13 @@ def try_pair(
 
 
 @kernel
-def try_squeeze(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destination: int, limit: float) -> bool:
-    """Moves a domain and whatever is in its way."""
-    number = squeeze_in(ci, cf, si, sf, domain, destination)
+def settle_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, number: int, limit: float) -> bool:
+    """Keeps the moves of a chain, or takes them back."""
+    if number == 0:
+        return False
     for index in range(number):
         moved, source = si[ci[STACK] + 2 * index], si[ci[STACK] + 2 * index + 1]
         limit -= pull(ci, cf, sf, moved, source, si[ci[PLACE] + moved])
-    if number == 0:
-        return False
     if welcome(ci, si, sf, ci[SCRATCH], limit):
         add_chain_to_cost(ci, sf)
         return True
@@ -201,7 +201,11 @@ def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
         return try_pair(ci, cf, si, sf, other, third, domain, destination, limit)
     destination = below(ci, si, ci[HOSTS])
     if way < sf[ci[SETTINGS] + SQUEEZES]:
-        return destination != source and try_squeeze(ci, cf, si, sf, domain, destination, limit)
+        return destination != source and settle_chain(
+            ci, cf, si, sf, squeeze_in(ci, cf, si, sf, domain, destination), limit
+        )
+    if way < sf[ci[SETTINGS] + CLEARANCES]:
+        return settle_chain(ci, cf, si, sf, clear_out(ci, cf, si, sf, source), limit)
     return destination != source and try_shift(ci, cf, si, sf, domain, destination, limit)
 
 

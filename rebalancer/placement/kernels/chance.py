@@ -1,4 +1,4 @@
-"""Random numbers that are the same compiled and interpreted: Marsaglia's xorshift with 32 bits (Xorshift RNGs, 2003)."""
+"""Random numbers, the same compiled and interpreted: Marsaglia's xorshift with 32 bits (*Xorshift RNGs*, 2003)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def cost_after(
             least = used if used < least else least
     for rank in range(6):
         host = si[ci[EXTREME_HOSTS] + 6 * index + rank]
-        if host >= 0 and host != source and host != destination:  # noqa: PLR1714
+        if host >= 0 and host != source and host != destination:
             used = utilised(ci, cf, sf, index, host, 0.0)
             most = used if used > most else most
             least = used if used < least else least

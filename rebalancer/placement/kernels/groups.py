@@ -191,7 +191,7 @@ def term_change(ci: Ints, si: Ints, term: int, counting: int, group: int, here: 
 def hard_group_shift(
     ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int, destination: int, strict: bool
 ) -> None:
-    """Adds what a move changes of hard rules to levels 0 and 1 of DELTA; ``strict``: no more than shows it forbidden."""
+    """Adds what a move changes of hard rules to levels 0 and 1 of DELTA; ``strict``: until it is seen forbidden."""
     for index in range(ci[HARD_GROUP_TERMS]):
         term = ci[GROUP_TERM] + index * TERM_WIDTH
         counting = ci[COUNTING] + ci[term + TERM_COUNTING] * COUNTING_WIDTH

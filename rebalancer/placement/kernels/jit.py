@@ -16,4 +16,5 @@ def kernel(function: _Function) -> _Function:
     """One source, two speeds: the same function over NumPy arrays (compiled) and over lists (interpreted)."""
     if not compiling.active:
         return function
-    return compiling.compiled(function)
+    compiled: _Function = compiling.compiled(function)
+    return compiled

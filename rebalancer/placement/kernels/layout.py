@@ -8,7 +8,7 @@ flat, so that kernels run over lists, too; ``[D, K]`` after a name below says ho
 
 from __future__ import annotations
 
-# Sizes ------------------------------------------------------------------------------------------------------------
+# Sizes ------------------------------------------------------------
 (
     DOMAINS,
     HOSTS,
@@ -27,7 +27,7 @@ from __future__ import annotations
     POOLS,
     TRAFFICS,
     UNBROKEN,  # 1: no hard rule is broken at the start, so that level 1 is nothing but level 0
-    # Placement ----------------------------------------------------------------------------------------------------
+    # Placement ------------------------------------------------------------
     START,  # [D]
     PLACE,  # si [D]
     FIRST,  # si [H], the first resident of each host, -1 for none
@@ -37,11 +37,11 @@ from __future__ import annotations
     MOVED,  # si [1], how many domains stand elsewhere than at their start
     COST,  # sf [L], as far as it was added up
     DELTA,  # sf [L], what the move last looked at would change
-    # Sums over hosts ------------------------------------------------------------------------------------------------
+    # Sums over hosts ------------------------------------------------------------
     DEMAND,  # [D, K]
     LOAD,  # sf [H, K]
     ROW_BOTH,  # [K], whether a moved domain counts where it started, too
-    # Curves -----------------------------------------------------------------------------------------------------------
+    # Curves ------------------------------------------------------------
     CURVE_KIND,  # [J]
     CURVE_ROW,  # [J]
     CURVE_SECOND,  # [J], a second row of sums
@@ -55,15 +55,15 @@ from __future__ import annotations
     CURVE_BOUND,  # [H, J]: hard: the limit or where it was broken at the start; ratio: the second capacity
     CURVE_VALUE,  # sf [H, J]
     CURVE_SUM,  # sf [J]
-    # Extremes -----------------------------------------------------------------------------------------------------------
+    # Extremes ------------------------------------------------------------
     EXTREME_ROW,  # [X]
     EXTREME_LEVEL,  # [X]
     EXTREME_RANGE,  # [X], whether the least utilised host counts, too
     EXTREME_NUMBERS,  # [X, 3]: weight, target, tolerance
     EXTREME_SHARE,  # [X, H]: one through the capacity, 0: not counted
-    EXTREME_HOSTS,  # si [X, 6]: the three most and the three least utilised hosts, -1 where there are not as many
+    EXTREME_HOSTS,  # si [X, 6]: the three most and the three least utilised hosts, -1 where there are fewer
     EXTREME_COST,  # sf [X]
-    # What a domain costs by itself ----------------------------------------------------------------------------------------
+    # What a domain costs by itself ------------------------------------------------------------
     STATIC_ROW,  # [D], its row in the tables
     STATIC_TABLE,  # [L], offset of the level's table [S, H] in cf; -1: none
     STATIC_FORBIDDEN,  # offset of a table [S, H] in ci: how many hard rules forbid the host; -1: none
@@ -72,32 +72,32 @@ from __future__ import annotations
     DISTANCE_TABLE,  # [T], offset of [H, H] in cf
     DISTANCE_WEIGHT,  # [T]
     AWAY,  # [D], what a domain that is away from its start takes up on two hosts, in shares of a host
-    # Groups -------------------------------------------------------------------------------------------------------------
+    # Groups ------------------------------------------------------------
     COUNTING,  # [Q, COUNTING_WIDTH]
     GROUP_TERM,  # [T, TERM_WIDTH]
     GROUP_WEIGHT,  # [T]
-    # Moves of groups ------------------------------------------------------------------------------------------------------
+    # Moves of groups ------------------------------------------------------------
     GROUP_MOVE,  # [M, 4]: offset of groups [D], level, offset of counts [G] and of the histogram [D + 1] in si
     GROUP_MOVE_WEIGHT,  # [M]
     GROUP_MOVE_MOST,  # si [M]
-    # Limits on moves --------------------------------------------------------------------------------------------------------
+    # Limits on moves ------------------------------------------------------------
     MAX_MOVES,  # -1: any number
     PER_HOST,  # -1: any number
     THROUGH,  # si [H]
     BUDGET,  # [B, 2]: offset of buckets [D] in ci, of what is used [buckets] in sf
     BUDGET_NUMBERS,  # [B, 2]: most, unit
     BUDGET_AMOUNT,  # [B, D]
-    # Failover -------------------------------------------------------------------------------------------------------------
+    # Failover ------------------------------------------------------------
     FAILOVER,  # [F, FAILOVER_WIDTH]
     FAILOVER_NUMBERS,  # [F, 2]: weight, cost at the start
     FAILOVER_COST,  # sf [F]
-    # Zones together, and traffic ----------------------------------------------------------------------------------------
+    # Zones together, and traffic ------------------------------------------------------------
     POOL,  # [P, POOL_WIDTH]
     POOL_NUMBERS,  # [P, 3]: weight by scale, one by scale, slack
     TRAFFIC,  # [T, TRAFFIC_WIDTH]
     ARRIVALS_PER_HOST,  # -1: any number
     ARRIVED,  # si [H]
-    # The search --------------------------------------------------------------------------------------------------------------
+    # The search ------------------------------------------------------------
     RANDOM,  # si [1]
     BEST,  # si [D]
     BEST_COST,  # sf [L]
@@ -183,12 +183,13 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     SWAPS,  # the share of swaps
     CHAINS,  # the share of swaps and chains
     SQUEEZES,  # the share of swaps, chains and squeezes
+    CLEARANCES,  # the share of all these and of clearing out a host
     HOMESICKNESS,  # what being away costs on the level in focus beside all else, for each unit of AWAY
     PENALTY,  # what excess costs there; 0: it is forbidden like all that makes a rule worse
     EXCESS,  # of capacities that count a moved domain on both ends: beyond their bounds now, in shares of a host
     EXCESS_CHANGE,  # what the move last looked at would change of it
     TYPICAL,  # what a move changes of the level in focus, on average
-) = range(9)
+) = range(10)
 
 # Fields of a pool
 (

@@ -67,7 +67,7 @@ def curve_value(ci: Ints, cf: Floats, j: int, host: int, load: float, second: fl
         room = cf[ci[CURVE_BOUND] + host * ci[CURVES] + j] - second
         short = cf[ci[CURVE_TARGET] + j] * (limit - load) - room
         return short if short > 0.0 else 0.0
-    if kind == EVEN_ROOT or kind == EVEN_SQUARE:  # noqa: PLR1714 (compiled code wants it plain)
+    if kind == EVEN_ROOT or kind == EVEN_SQUARE:
         if limit == 0.0:
             return 0.0
         outside = load * limit - cf[ci[CURVE_TARGET] + j]
@@ -192,15 +192,15 @@ def fits(ci: Ints, cf: Floats, sf: Floats, arriving: int, leaving: int, host: in
 
 
 @kernel
-def overloaded(ci: Ints, cf: Floats, sf: Floats, host: int) -> int:
-    """A row of which more stands on a host than may, -1: none."""
+def overloaded(ci: Ints, cf: Floats, sf: Floats, host: int) -> bool:
+    """Whether more stands on a host than may."""
     rows, curves = ci[ROWS], ci[CURVES]
     for j in range(ci[HARD_CURVES]):
         row = ci[ci[CURVE_ROW] + j]
         load, bound = sf[ci[LOAD] + host * rows + row], cf[ci[CURVE_BOUND] + host * curves + j]
         if load - bound > cf[ci[CURVE_SLACK] + j]:
-            return row
-    return -1
+            return True
+    return False
 
 
 @kernel

@@ -165,7 +165,7 @@ def start(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
 
 @kernel
 def better(ci: Ints, sf: Floats, change: int) -> int:
-    """1 where the change of costs that stands at ``change`` in ``sf`` is for the better, -1 where for the worse, or 0."""
+    """1 where the change of costs that stands at ``change`` in ``sf`` is for the better, -1 for the worse, else 0."""
     for level in range(ci[LEVELS]):
         value = sf[change + level]
         if value < -TOLERANCE:

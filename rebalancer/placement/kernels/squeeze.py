@@ -1,5 +1,8 @@
-"""A large domain moves in by several small ones moving out: the ejection chains of the challenge's best programs (Gavranović,
-Buljubašić: *An efficient local search with noising strategy for Google Machine Reassignment problem*, 2016)."""
+"""Moves of many domains: a large one moves in where several small ones move out, or a host is cleared out.
+
+The first is the "big process rearrangement" of the challenge's winner (Gavranović, Buljubašić: *An efficient local
+search with noising strategy for Google Machine Reassignment problem*, 2016).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
     COST,
     DELTA,
+    DOMAINS,
     FIRST,
     HOSTS,
     LEVELS,
@@ -24,9 +28,10 @@ from rebalancer.placement.kernels.loads import fits, overloaded
 from rebalancer.placement.kernels.moves import TOLERANCE, hard_shift, move, shift, soft_shift
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["add_chain_to_cost", "squeeze_in", "undo"]
+__all__ = ["add_chain_to_cost", "clear_out", "squeeze_in", "undo"]
 
 MOST_EJECTED = 7
+MOST_CLEARED = 30
 _TARGETS = 6
 
 
@@ -48,8 +53,8 @@ def undo(ci: Ints, cf: Floats, si: Ints, sf: Floats, number: int) -> None:
 
 
 @kernel
-def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, row: int, number: int) -> bool:
-    """Moves some other resident of a host that uses the resource which is short there."""
+def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, number: int) -> bool:
+    """Moves some other resident of a host to the best of a few that have room for it."""
     other = si[ci[FIRST] + host]
     for _ in range(below(ci, si, si[ci[RESIDENTS] + host])):
         other = si[ci[NEXT] + other]
@@ -99,16 +104,48 @@ def squeeze_in(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinat
     shift(ci, cf, si, sf, domain, destination)
     take(ci, cf, si, sf, domain, destination, 0)
     number = 1
-    row = overloaded(ci, cf, sf, destination)
-    while row >= 0:
-        if number > MOST_EJECTED or not eject(ci, cf, si, sf, domain, destination, row, number):
+    while overloaded(ci, cf, sf, destination):
+        if number > MOST_EJECTED or not eject(ci, cf, si, sf, domain, destination, number):
             undo(ci, cf, si, sf, number)
             return 0
         number += 1
-        row = overloaded(ci, cf, sf, destination)
     if sf[ci[SCRATCH]] > TOLERANCE:
         undo(ci, cf, si, sf, number)
         return 0
+    return number
+
+
+@kernel
+def clear_out(ci: Ints, cf: Floats, si: Ints, sf: Floats, host: int) -> int:
+    """Moves all domains of a host to hosts that carry others, each to the best of a few.
+
+    The number of moves made, 0 where it cannot be done; SCRATCH says what they change together.
+    """
+    for level in range(ci[LEVELS]):
+        sf[ci[SCRATCH] + level] = 0.0
+    number = 0
+    while si[ci[FIRST] + host] >= 0:
+        domain = si[ci[FIRST] + host]
+        best, best_cost = -1, 1e300
+        for _ in range(_TARGETS):
+            target = si[ci[PLACE] + below(ci, si, ci[DOMAINS])]
+            if target == host or not fits(ci, cf, sf, domain, -1, target):
+                continue
+            hard_shift(ci, cf, si, sf, domain, target, False)
+            if sf[ci[DELTA]] > TOLERANCE:
+                continue
+            soft_shift(ci, cf, si, sf, domain, target)
+            cost = 0.0
+            for level in range(1, ci[LEVELS]):
+                cost += sf[ci[DELTA] + level]
+            if cost < best_cost:
+                best, best_cost = target, cost
+        if best < 0 or number >= MOST_CLEARED:
+            undo(ci, cf, si, sf, number)
+            return 0
+        shift(ci, cf, si, sf, domain, best)
+        take(ci, cf, si, sf, domain, best, number)
+        number += 1
     return number
 
 

@@ -1,0 +1,109 @@
+"""The kernels against the definitions of all primitives, and compiled against interpreted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rebalancer.native import library
+from rebalancer.placement.engine import Engine, interpreted_only
+from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.limits import Budget, MoveLimits
+from rebalancer.placement.primitives import IntArray
+from rebalancer.placement.problem import Problem
+from rebalancer.placement.search import search
+from rebalancer.placement.state import State
+from tests.placement.problems import random_problem, reference_costs
+
+
+def change(engine: Engine, task: int, domain: int, host: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    engine.tell(at.SUBJECT, domain)
+    engine.tell(at.DESTINATION, host)
+    before = engine.cost
+    engine.run(task)
+    return engine.cost - before if task == entry.MOVE else engine.change
+
+
+def with_limits(problem: Problem, seed: int) -> Problem:
+    random = np.random.default_rng(seed)
+    domains = len(problem.domains)
+    budget = Budget(name="bytes", amount=random.random(domains), bucket=random.integers(-1, 2, domains), most=0.7)
+    limits = MoveLimits(
+        budgets=(budget,),
+        per_host=int(random.integers(0, 3)) if random.random() < 0.5 else None,
+        arrivals_per_host=int(random.integers(0, 3)) if random.random() < 0.5 else None,
+    )
+    return Problem(
+        hosts=problem.hosts,
+        domains=problem.domains,
+        start=problem.start,
+        terms=problem.terms,
+        max_moves=problem.max_moves,
+        limits=limits,
+    )
+
+
+def assert_alike(engine: Engine, found: object, expected: object) -> None:
+    """Level 1 is not looked at where nothing is broken: then it is nothing but level 0."""
+    found, expected = np.array(found), np.array(expected)
+    if not engine.is_broken:
+        found, expected = np.delete(found, 1), np.delete(expected, 1)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def walk(problem: Problem, seed: int) -> list[tuple[int, int]]:
+    random = np.random.default_rng(seed)
+    return [(int(random.integers(len(problem.domains))), int(random.integers(len(problem.hosts)))) for _ in range(8)]
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_changes_agree_with_the_definitions(seed: int) -> None:
+    problem = random_problem(seed)
+    engine = Engine(problem, speed=interpreted_only)
+    placement: IntArray = problem.start.copy()
+    for domain, destination in walk(problem, seed):
+        before = np.array(reference_costs(problem, placement))
+        for host in range(len(problem.hosts)):
+            if host != placement[domain]:
+                elsewhere = placement.copy()
+                elsewhere[domain] = host
+                expected = np.array(reference_costs(problem, elsewhere)) - before
+                assert_alike(engine, change(engine, entry.SHIFT, domain, host), expected)
+        if destination != placement[domain]:
+            change(engine, entry.MOVE, domain, destination)
+            placement[domain] = destination
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_changes_of_limits_agree_with_the_tally(seed: int) -> None:
+    problem = with_limits(random_problem(seed), seed)
+    engine, state = Engine(problem, speed=interpreted_only), State(problem)
+    for domain, destination in walk(problem, seed):
+        if destination != state.placement[domain]:
+            expected = state.shifts(domain)[:, destination]
+            assert_alike(engine, change(engine, entry.MOVE, domain, destination), expected)
+            state.apply(domain, destination)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_speeds_find_the_same(seed: int) -> None:
+    assert library.cached() is not None or library.compile_now() is not None
+    problem = random_problem(seed, hosts=5, domains=24)
+    slow, fast = search(problem, effort=3, speed=interpreted_only), search(problem, effort=3)
+    assert (slow.host == fast.host).all()
+    assert slow.evaluations == fast.evaluations
+
+
+def test_chains_are_undone_to_the_last_bit() -> None:
+    """Annealing at no temperature from a local optimum tries much and changes nothing."""
+    problem = random_problem(5, hosts=6, domains=20)
+    engine = Engine(problem, speed=interpreted_only)
+    engine.tell(at.FOCUS, 2)
+    engine.tell(at.ITERATIONS, 4_000)
+    engine.set(at.TEMPERATURE, 1e-12)
+    for field, share in ((at.SWAPS, 0.3), (at.CHAINS, 0.6), (at.SQUEEZES, 0.8), (at.CLEARANCES, 0.9)):
+        engine.set(field, share)
+    engine.run(entry.ANNEAL)
+    expected = State(problem, engine.best).costs() - State(problem).costs()
+    assert engine.best_cost == pytest.approx(expected, abs=1e-6)
