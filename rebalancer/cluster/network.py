@@ -48,6 +48,27 @@ class Network:
 
     def route(self, source: str, destination: str) -> tuple[DirectedLink, ...]:
         """The links from one host to another: fewest hops, then widest first, then by name. Empty when unknown."""
+        if source == destination:
+            return ()
+        # Nearly every host hangs on one link, so that what has to be searched is the network between switches.
+        up, first = self._way_out(source)
+        down, last = self._way_out(destination)
+        if first == destination:
+            return up
+        if last == source:
+            return _back(down, last)
+        between = self._between(first, last)
+        return () if between is None else (*up, *between, *_back(down, last))
+
+    def _way_out(self, node: str) -> tuple[tuple[DirectedLink, ...], str]:
+        """The only link of a node that has but one, and where it leads; nothing, and the node itself, of any other."""
+        edges = self._neighbours.get(node, ())
+        if len(edges) != 1:
+            return (), node
+        ((neighbour, link),) = edges
+        return (DirectedLink(link.name, node),), neighbour
+
+    def _between(self, source: str, destination: str) -> tuple[DirectedLink, ...] | None:
         tree = self._trees.get(source)
         if tree is None:
             tree = self._trees[source] = self._breadth_first(source)
@@ -55,11 +76,20 @@ class Network:
         node = destination
         while node != source:
             if node not in tree:
-                return ()
+                return None
             previous, link = tree[node]
             steps.append(DirectedLink(link.name, previous))
             node = previous
         return tuple(reversed(steps))
+
+    @cached_property
+    def _inner(self) -> Mapping[str, tuple[tuple[str, Link], ...]]:
+        """The network without the nodes that have but one link: no way between others leads through them."""
+        return {
+            node: tuple(edge for edge in edges if len(self._neighbours[edge[0]]) > 1)
+            for node, edges in self._neighbours.items()
+            if len(edges) > 1
+        }
 
     def _breadth_first(self, source: str) -> Mapping[str, tuple[str, Link]]:
         tree: dict[str, tuple[str, Link]] = {}
@@ -67,13 +97,18 @@ class Network:
         while frontier:
             following: list[str] = []
             for node in frontier:
-                for neighbour, link in self._neighbours.get(node, ()):
+                for neighbour, link in self._inner.get(node, ()):
                     if neighbour not in seen:
                         seen.add(neighbour)
                         tree[neighbour] = (node, link)
                         following.append(neighbour)
             frontier = following
         return tree
+
+
+def _back(way: tuple[DirectedLink, ...], start: str) -> tuple[DirectedLink, ...]:
+    """A way of one link or none, walked the other way from where it leads."""
+    return tuple(DirectedLink(link.link, start) for link in way)
 
 
 def follow(links: Sequence[str], source: str, ends: Mapping[str, tuple[str, str]]) -> tuple[DirectedLink, ...]:
