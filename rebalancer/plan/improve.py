@@ -12,10 +12,11 @@ from random import Random
 
 from rebalancer.plan.bounds import makespan_bound
 from rebalancer.plan.budget import Budget
+from rebalancer.plan.moves import StuckMovesError
 from rebalancer.plan.timeline import Timeline, Timetable
 from rebalancer.plan.trips import Trip
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "breaches"]
 
 _SHARES = (1.0, 0.5, 0.25)
 """Of the rate that a leg could have alone, what it must get to start; without much to wait for, less is enough."""
@@ -41,17 +42,25 @@ class Attempt:
         self.bound = makespan_bound(table.legs, table.trips, table.ledger, table.budgets)
         self._budget = budget
         self._limits = _limits(table)
-        first, *others = self._first_tries()
-        self._best = first
-        self.timeline = self._run(first)
-        self.cost = _cost(self.timeline)
+        tries = iter(self._first_tries())
+        self._best, self.timeline = self._first_that_works(tries)
+        self.cost = _cost(table, self.timeline)
         self._budget.place(len(table.legs))
-        for other in others:
-            self._try(other)
+        for tried in tries:
+            self._try(tried)
+
+    def _first_that_works(self, tries: Iterator[_Try]) -> tuple[_Try, Timeline]:
+        stuck: StuckMovesError | None = None
+        for tried in tries:
+            try:
+                return tried, self._run(tried)
+            except StuckMovesError as error:
+                stuck = stuck or error
+        raise stuck or StuckMovesError({}, "there is nothing to be made")
 
     @property
     def is_best(self) -> bool:
-        return self.timeline.makespan <= self.bound * (1 + _MET) + _MET
+        return self.cost[0] == 0 and self.timeline.makespan <= self.bound * (1 + _MET) + _MET
 
     def improve(self, seed: int) -> None:
         """Small changes, as long as they help now and then."""
@@ -63,10 +72,17 @@ class Attempt:
     def _first_tries(self) -> list[_Try]:
         """The most promising first, as long plans can afford only a few."""
         orders = [tuple(order) for order in _orders(self.table)]
+        if self.table.stipulations:
+            orders = [tuple(sorted(order, key=self._in_time)) for order in orders]
         tries = [_Try(order, share, 1.0) for share in _SHARES[:2] for order in orders[:3]]
         tries += [_Try(order, _SHARES[0], limit) for limit in self._limits for order in orders[:2]]
         tries += [_Try(order, _SHARES[2], 1.0) for order in orders[:3]]
         return [*tries, *(_Try(orders[3], share, 1.0) for share in _SHARES)]
+
+    def _in_time(self, index: int) -> tuple[bool, float]:
+        """First those that have to start at once, then those that have to have ended soon."""
+        domain, stipulations = self.table.legs[index].domain, self.table.stipulations
+        return domain not in stipulations.at_once, stipulations.within.get(domain, float("inf"))
 
     def _changed(self, chance: Random) -> _Try:
         share = self._best.share if chance.random() < 0.8 else chance.choice(_SHARES)
@@ -81,8 +97,12 @@ class Attempt:
         """Whether it is better than all before. ``sideways``: one that is as good is gone on from, too."""
         if not self._may_go_on or not self._budget.place(len(tried.order)):
             return False
-        found = self._run(tried)
-        cost = _cost(found)
+        try:
+            found = self._run(tried)
+        except StuckMovesError:
+            # Who must start together may never get the room for it if others go first.
+            return False
+        cost = _cost(self.table, found)
         better = cost < self.cost
         if better or (sideways and cost == self.cost):
             self.timeline, self.cost, self._best = found, cost, tried
@@ -116,12 +136,21 @@ def _limits(table: Timetable) -> list[float]:
     return [at_once / number for rounds, number in sorted(found)[:_MOST_LIMITS] if rounds < even]
 
 
-def _cost(timeline: Timeline) -> tuple[float, float, float]:
+def _cost(table: Timetable, timeline: Timeline) -> tuple[float, float, float, float]:
     return (
+        sum(late for _, late in breaches(table, timeline)),
         round(timeline.makespan, 6),
         float(sum(entry.forecast.bytes for entry in timeline.entries)),
         round(sum(entry.forecast.downtime for entry in timeline.entries), 6),
     )
+
+
+def breaches(table: Timetable, timeline: Timeline) -> list[tuple[int, float]]:
+    """Domains that start or end later than they must, and by how many seconds."""
+    if not table.stipulations:
+        return []
+    entries = timeline.entries
+    return list(table.stipulations.breaches([e.start for e in entries], [e.end for e in entries]))
 
 
 def _ranks(order: Sequence[int]) -> list[float]:

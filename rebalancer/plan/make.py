@@ -80,6 +80,7 @@ class _Planning:
         self.domains: tuple[Domain, ...] = compiled.view.domains
         self.settings = compiled.settings
         self.caps = compiled.link_caps
+        self.step_rules = compiled.steps
         self.network = Network(cluster.links)
         self.notes: list[str] = []
         self.advised: dict[str, str] = {}
@@ -141,6 +142,7 @@ class _Planning:
             settings=self.settings,
             names=self.policy.names,
             caps=self.caps,
+            rules=self.step_rules,
         )
 
     def _is_worth_it(self, placement: IntArray) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.cluster.network import DirectedLink
@@ -14,6 +14,7 @@ from rebalancer.placement.problem import Problem
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
+from rebalancer.policy.steps import StepRules
 
 __all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "flow_of"]
 
@@ -24,7 +25,8 @@ TOO_NARROW = "a link on its route may carry less than the least rate of a migrat
 class Moves:
     """What is to be scheduled. Indices of domains and hosts are the problem's.
 
-    ``settings``: for each domain; ``caps``: link → bytes per second in each direction.
+    ``settings``: for each domain; ``caps``: link → bytes per second in each direction; ``rules``: what a policy says
+    about the order and the times of steps.
     """
 
     cluster: Cluster
@@ -34,6 +36,7 @@ class Moves:
     settings: Sequence[MigrationSettings]
     names: Names
     caps: Mapping[str, BytesPerSecond]
+    rules: StepRules = field(default_factory=StepRules)
 
 
 class StuckMovesError(PlanImpossible):

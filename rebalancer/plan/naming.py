@@ -57,6 +57,14 @@ class NamesOnTheWay:
         if turn is not None:
             turn.remove(index)
 
+    def give_back(self, index: int, name: str) -> None:
+        """The leg was not started after all; the domain is called as before."""
+        leg = self._legs[index]
+        self._now[leg.domain] = name
+        turn = self._in_turn.get((self._moves.domains[leg.domain].name, leg.destination))
+        if turn is not None:
+            turn.insert(0, index)
+
     def _new_name(self, leg: Leg, ledger: Ledger) -> str:
         domain, hosts = self._moves.domains[leg.domain], self._moves.problem.hosts
         to_come = {

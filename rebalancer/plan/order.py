@@ -62,7 +62,7 @@ def _all_fit(walk: Walk, host: int, domains: Iterable[int]) -> bool:
 
 
 def parts(walk: Walk, domains: Iterable[int]) -> list[list[int]]:
-    """The domains in parts that have no host in common; those that rules on groups speak of are all in one."""
+    """The domains in parts that have no host in common; those that depend on others elsewhere are all in one."""
     leader: dict[int, int] = {}
 
     def find(node: int) -> int:
@@ -73,7 +73,7 @@ def parts(walk: Walk, domains: Iterable[int]) -> list[list[int]]:
     together = list(domains)
     for domain in together:
         leader[find(walk.at[domain])] = find(walk.goal[domain])
-        if walk.ledger.is_ruled(domain):
+        if walk.reaches_far(domain):
             leader[find(walk.goal[domain])] = find(-1)
     found: dict[int, list[int]] = {}
     for domain in together:
@@ -120,8 +120,7 @@ def greedily(walk: Walk, domains: Iterable[int], variant: int = 0) -> list[int]:
             for other in arrivals.get(source, ()):
                 if other in waiting:
                     heappush(ready, (_urgency(walk, other, arrivals, variant), other))
-        # Rules on groups reach beyond a host.
-        late = [d for d in waiting if walk.ledger.is_ruled(d) and walk.fits(d, walk.goal[d])]
+        late = [d for d in waiting if walk.reaches_far(d) and walk.fits(d, walk.goal[d])]
         if not late:
             return list(waiting)
         ready = [(_urgency(walk, domain, arrivals, variant), domain) for domain in late]

@@ -55,6 +55,17 @@ class Safety:
             self._settled.hold(leg.domain, leg.source, -1)
             self._started.append(index)
 
+    def take_back(self, index: int) -> None:
+        """The leg, the last that was started, was not started after all."""
+        leg = self._legs[index]
+        for host in (leg.source, leg.destination):
+            self._pending[host] = dict.fromkeys(sorted([*self._pending[host], index]))
+        self._add(self._arriving[leg.destination], leg.domain, leg.destination, 1.0)
+        self._add(self._load[leg.destination], leg.domain, leg.destination, -1.0)
+        self._add(self._load[leg.source], leg.domain, leg.source, 1.0)
+        if self._settled is not None and self._ledger.is_ruled(leg.domain):
+            self._take_back([self._started.pop()])
+
     def undo(self) -> None:
         """Leaves the settled ledger as it was."""
         self._take_back(self._started)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rebalancer.cluster.units import Seconds
+from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.plan.budget import Budget
-from rebalancer.plan.improve import Attempt
+from rebalancer.plan.improve import Attempt, breaches
 from rebalancer.plan.model import Step
 from rebalancer.plan.moves import TOO_NARROW, Moves, StuckMovesError, flow_of
 from rebalancer.plan.sequence import sequences
@@ -47,7 +47,18 @@ def make_schedule(moves: Moves, budget: Budget | None = None, seed: int = 0) -> 
     if best is None or not best.table.legs:
         return Schedule(steps=(), bound=Seconds(0.0))
     best.improve(seed)
-    return Schedule(steps=steps_of(moves, best.timeline, best.table.ledger), bound=best.bound)
+    _refuse_late(moves, best)
+    return Schedule(steps=steps_of(best.table, best.timeline), bound=best.bound)
+
+
+def _refuse_late(moves: Moves, attempt: Attempt) -> None:
+    stuck = {
+        domain: f"it would be {format_duration(late)} later than 'steps:' allows"
+        for domain, late in breaches(attempt.table, attempt.timeline)
+    }
+    if stuck:
+        names = "; ".join(f"'{moves.domains[domain].name}': {text}" for domain, text in stuck.items())
+        raise StuckMovesError(stuck, f"not all can be moved in time: {names}")
 
 
 def _refuse_too_narrow(moves: Moves, trips: Trips) -> None:

@@ -20,6 +20,7 @@ from rebalancer.plan.moves import Moves, StuckMovesError
 from rebalancer.plan.naming import NamesOnTheWay
 from rebalancer.plan.safety import Safety, kin
 from rebalancer.plan.sequence import Sequence as LegSequence
+from rebalancer.plan.stipulations import Stipulations
 from rebalancer.plan.traffic import Sending, Traffic
 from rebalancer.plan.trips import Trip, Trips
 
@@ -34,7 +35,8 @@ _RELEASE, _FINISH = 0, 1
 _Key = tuple[str, int]
 _TOTAL: _Key = ("total", 0)
 _RULES: _Key = ("rules", 0)
-_AT_ONCE = frozenset({"room", "rules", "total"})
+_ORDER: _Key = ("order", 0)
+_AT_ONCE = frozenset({"room", "rules", "total", "order"})
 """All that wait for one of these are looked at when some of it becomes free; of others one after another."""
 
 
@@ -76,6 +78,7 @@ class Timetable:
         """Of each leg, first those that few others cross: to wait for them is to stand in the shortest queue."""
         self.ledger = Ledger(moves.cluster, moves.problem, moves.placement)
         ruled = self.ledger.has_rules
+        self.stipulations = Stipulations(moves.rules, self.legs)
         self.settled = Ledger(moves.cluster, moves.problem, moves.placement) if ruled else None
         self.kin = kin(self.ledger, self.legs) if ruled else []
         self.lead = min((trip.setup for trip in self.trips), default=0.0)
@@ -124,6 +127,7 @@ class _Started:
 class _Run:
     def __init__(self, table: Timetable, rank: Sequence[float], share: float, trips: Sequence[Trip]) -> None:
         self.table = table
+        self.stipulations = table.stipulations or None
         self.trips = trips
         self.rank = rank
         self.share = share
@@ -169,14 +173,16 @@ class _Run:
         past: dict[_Key, int] = {}
         while self.ready:
             rank, index, key = heappop(self.ready)
+            if index in self.started:
+                continue
             lacks = self._lacks(index)
             if lacks == _TOTAL and not self.table.totals_differ:
                 # Nothing can start before something has ended.
                 heappush(self.ready, (rank, index, key))
                 break
             if lacks is None:
-                self._start(index)
-            else:
+                lacks = self._start_with_partners(index)
+            if lacks is not None:
                 blocked.append((lacks, index))
             if key is not None and key[0] not in _AT_ONCE:
                 past[key] = past.get(key, 0) + (lacks is not None)
@@ -207,6 +213,8 @@ class _Run:
         lacks = self._slot_lacking(leg, trip)
         if lacks is not None:
             return lacks
+        if self.stipulations and self.stipulations.hinders(index, tuple(self.under_way), self.entries):
+            return _ORDER
         room: _Key = ("room", leg.destination)
         if not self.ledger.has_room(leg.domain, leg.destination):
             return room
@@ -237,6 +245,36 @@ class _Run:
         return None
 
     # What happens
+
+    def _start_with_partners(self, index: int) -> _Key | None:
+        """Starts a leg, and all that must start with it; if any of them cannot, none, and what that one lacks."""
+        if self.stipulations is None or not self.stipulations.together:
+            self._start(index)
+            return None
+        made: list[int] = []
+        for partner in self.stipulations.partners(index):
+            lacks = self._lacks(partner)
+            if lacks is not None:
+                for other in reversed(made):
+                    self._take_back(other)
+                # Whatever frees it may concern another host than this leg's own.
+                return _ORDER
+            self._start(partner)
+            made.append(partner)
+        return None
+
+    def _take_back(self, index: int) -> None:
+        """Undoes a start of this very moment."""
+        leg, started = self.table.legs[index], self.started.pop(index)
+        self.traffic.leave(index, started.sending, started.sending.end)
+        self.ledger.depart(leg.domain, leg.destination, started.name_after)
+        self.names.give_back(index, started.name_before)
+        self.safety.take_back(index)
+        del self.under_way[index]
+        for host in (leg.source, leg.destination):
+            del self.on_host[host][index]
+        self.events = [event for event in self.events if event[2] != index]
+        heapify(self.events)
 
     def _start(self, index: int) -> None:
         leg, trip = self.table.legs[index], self.trips[index]
@@ -311,6 +349,7 @@ class _Run:
         self._wake(("room", leg.source))
         self._wake(_TOTAL)
         self._wake(_RULES)
+        self._wake(_ORDER)
         following = self.table.next_leg.get(index)
         if following is not None:
             heappush(self.ready, (self.rank[following], following, None))

@@ -11,6 +11,7 @@ from rebalancer.cluster import HostState
 from rebalancer.placement.primitives import IntArray
 from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.moves import Moves
+from rebalancer.plan.stipulations import awaited
 from rebalancer.policy.model import OnClash
 
 __all__ = ["Walk"]
@@ -25,6 +26,7 @@ class Walk:
         self.goal: list[int] = _ints(moves.placement)
         self.at: list[int] = _ints(moves.problem.start)
         self.patient = patient
+        self._awaited = awaited(moves.rules, dict.fromkeys(self.misplaced))
         self.movable = [domain.migration.allowed for domain in moves.domains]
         self.parking = [index for index, host in enumerate(hosts) if host.state is HostState.UP]
         self._renames = [host.migration.rename and moves.names.on_clash is OnClash.RENAME for host in hosts]
@@ -50,7 +52,11 @@ class Walk:
         return len(self._made)
 
     def fits(self, domain: int, host: int) -> bool:
-        return self.ledger.fits(domain, host) and self._name(domain, host) is not None
+        return (
+            self.ledger.fits(domain, host)
+            and self._name(domain, host) is not None
+            and not (self._awaited and self._has_to_wait(domain))
+        )
 
     def go(self, domain: int, host: int) -> None:
         """The domain must fit there."""
@@ -65,13 +71,17 @@ class Walk:
             leg, before, after = self._made.pop()
             self._book(leg.reversed(), after, before)
 
-    def needs_new_name(self, domain: int, host: int) -> bool:
-        return self._name(domain, host) not in (self._original[domain], self._named[domain], None)
+    def reaches_far(self, domain: int) -> bool:
+        """Whether it may depend on moves to and from other hosts whether the domain can be moved."""
+        return self.ledger.is_ruled(domain) or domain in self._awaited
 
     def may_rename(self, leg: Leg) -> bool:
         """Whether the domain may take another name on this leg."""
         waits = leg.domain in self.patient and leg.destination == self.goal[leg.domain]
         return self._renames[leg.source] and not waits
+
+    def _has_to_wait(self, domain: int) -> bool:
+        return any(self.at[other] != self.goal[other] for other in self._awaited.get(domain, ()))
 
     def _book(self, leg: Leg, before: str, after: str) -> None:
         self.ledger.arrive(leg.domain, leg.destination, after)
