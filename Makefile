@@ -8,8 +8,10 @@ PYTEST_OPTIONS ?=
 # Most of a lab test is waiting for hosts, so several at once even on two cores; each worker has a lab of its own.
 WORKERS ?= 2
 LAB_WORKERS ?= 3
+SOAK := build/soak
+MODEL_EXAMPLES ?= 20000
 
-.PHONY: help setup demo test lab-packages lint format bench update-readme clean
+.PHONY: help setup demo test lab-packages soak lint format bench update-readme clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +44,14 @@ lint: $(STAMP) ## style, types, imports
 format: $(STAMP) ## rewrite the code in house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+soak: $(STAMP) lab-packages ## all campaigns on real hosts and the model check, for hours; their figures go to docs/campaigns.md
+	mkdir -p $(SOAK)
+	$(BIN)/python -m tests.lab.campaigns kills -o $(SOAK)/kills.json
+	$(BIN)/python -m tests.lab.campaigns faults -o $(SOAK)/faults.json
+	MODEL_EXAMPLES=$(MODEL_EXAMPLES) $(BIN)/pytest tests/execution/test_model.py
+	echo '{"examples": $(MODEL_EXAMPLES)}' > $(SOAK)/model.json
+	$(BIN)/python -m tests.lab.campaigns.report docs/campaigns.md $(SOAK)
 
 bench: $(STAMP) ## how good and how fast planning is
 	$(BIN)/pytest tests/benchmarks -s $(PYTEST_OPTIONS)

@@ -4,7 +4,7 @@
 set -eu
 
 packages="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2
-    openssh-server openssh-client"
+    openssh-server openssh-client postgresql"
 
 no_lab() {
     echo "no lab here: $1"
