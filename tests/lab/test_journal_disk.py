@@ -48,7 +48,7 @@ def test_no_migration_is_started(clean_lab: Lab, rebalance: Rebalance, kind: str
     policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
     said = rebalance("apply", "-p", policy, "--yes", status=1)
     assert "the journal" in said
-    assert any(words in said for words in ("full", "No space left", "read-only", "readonly", "Read-only"))
+    assert any(words in said for words in ("full", "No space left", "read-only", "readonly", "Read-only")), said
     assert clean_lab.where(guest) == {"h1": "running"}
     log = clean_lab["h1"].directory / "var/log/libvirt/qemu/web.log"
     assert "initiating migration" not in log.read_text()

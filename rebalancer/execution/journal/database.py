@@ -226,4 +226,6 @@ def _said(error: Exception) -> str:
     if isinstance(original, OSError) and original.strerror:
         return original.strerror
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]
-    return "; ".join(lines[:3]) or type(original).__name__
+    said = "; ".join(lines[:3]) or type(original).__name__
+    # SQLite's only words where there is no room for the files that it keeps beside the database.
+    return f"{said} (is its disk full?)" if said == "disk I/O error" else said
