@@ -34,6 +34,8 @@ class Sender:
     planned: float = 0.0
     """The rate that the plan starts it with."""
     cappable: bool = True
+    adjustable: bool = False
+    """Its rate can be changed while it runs."""
     held: BytesPerSecond | None = None
     """The rate that it has and that cannot be changed."""
 
@@ -57,6 +59,7 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
         dirty_rate=float(domain.migration.dirty_rate or 0.0) if settings.live else 0.0,
         planned=step.bandwidth or 0.0,
         cappable=offers.bandwidth,
+        adjustable=offers.bandwidth and offers.set_bandwidth,
     )
 
 

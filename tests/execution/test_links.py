@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -212,3 +213,18 @@ def test_a_link_that_is_cut_fails_the_migration_after_the_hosts_gave_up() -> Non
     assert bench.placement() == {uuid("a"): ["h1"]}
     short = Bench(world, Faults(cuts=(Cut(link="h2-nic", since=5.0, until=10.0),)))
     assert short.run(plan(world, step(world, 1, "a", "h1", "h2", duration=20.0))).complete
+
+
+def test_the_next_is_set_up_while_the_last_is_about_to_end() -> None:
+    world = cluster(["h1", "h2"], [domain(name, "h1", memory=4 * GB) for name in "abc"], uplink=1.25e9)
+    bench, caps = Bench(world), {"uplink": 210e6}
+    steps = [
+        replace(step(world, i, n, "h1", "h2", settings=FOUR), bandwidth=BytesPerSecond(180e6))
+        for i, n in enumerate("abc")
+    ]
+    found = bench.run(plan(world, *steps, caps=caps))
+    assert found.complete
+    times = [(outcome.started or 0.0, outcome.finished or 0.0) for outcome in found.outcomes.values()]
+    for (_, ended), (began, _) in itertools.pairwise(times):
+        assert ended - 3 < began < ended - 0.5, times
+    assert excess(bench.simulation, caps) == []
