@@ -65,7 +65,9 @@ class Throttle:
         return bool(self._leaving - before)
 
     def _is_leaving(self, key: str, running: Running) -> bool:
-        left = None if running.over or running.settling else running.trend.time_left(running.rate)
+        # One that cannot be slowed down makes no room for another before it has ended.
+        sends = running.adjustable and not running.over and not running.settling
+        left = running.trend.time_left(running.rate) if sends else None
         return left is not None and left <= (STILL_LEAVING if key in self._leaving else SETUP_TIME)
 
     def favour(self, running: Running) -> bool:

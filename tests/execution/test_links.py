@@ -125,7 +125,11 @@ def test_a_step_waits_for_the_rate_it_was_planned_with() -> None:
         for i, n in enumerate("ab")
     ]
     assert bench.run(plan(world, *steps, caps={"uplink": 210e6}), observer=rates).complete
-    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s1"}]
+    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s0", "s1"}, {"s1"}]
+    first, both, last = rates.seen
+    assert both["s1"] == MIB, "it is set up while the other is about to end"
+    assert (both["s0"] or 0) > 0.95 * (first["s0"] or 0)
+    assert (last["s1"] or 0) > 170e6
 
 
 def test_a_busy_guest_is_not_squeezed_below_what_it_needs_to_converge() -> None:
@@ -133,7 +137,11 @@ def test_a_busy_guest_is_not_squeezed_below_what_it_needs_to_converge() -> None:
     bench, rates = Bench(world), Rates()
     steps = [step(world, i, n, "h1", "h2", settings=FOUR) for i, n in enumerate("ab")]
     assert bench.run(plan(world, *steps, caps={"uplink": 200e6}), observer=rates).complete
-    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s1"}]
+    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s0", "s1"}, {"s1"}]
+    first, both, last = rates.seen
+    assert both["s1"] == MIB, "it is set up while the other is about to end"
+    assert (both["s0"] or 0) > 0.95 * (first["s0"] or 0)
+    assert (last["s1"] or 0) > 170e6
 
 
 def test_a_host_that_cannot_change_a_running_cap_keeps_its_share() -> None:

@@ -1,0 +1,60 @@
+"""Links are not shared without need, the next setup overlaps the last transfer, and bounds are met where possible."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.plan.bounds import jackson
+from rebalancer.plan.migration_model import SETUP_TIME
+from rebalancer.plan.schedule import make_schedule
+from rebalancer.policy.model import MigrationSettings
+from tests.plan.worlds import nic, verify, world
+
+FOUR = MigrationSettings(per_host=4)
+NARROW = {"links": [nic("a", 1e9), nic("b", 1e9)], "caps": {"a-nic": BytesPerSecond(105e6)}}
+
+
+def test_over_one_full_link_each_is_set_up_while_the_last_one_sends() -> None:
+    moves = world("a9:u 1,v 1,w 1; b9", "u>b v>b w>b", links=NARROW["links"], caps=NARROW["caps"], settings=FOUR)
+    found = make_schedule(moves)
+    verify(moves, found.steps)
+    for before, after in itertools.pairwise(found.steps):
+        sent = before.predicted.end - 0.5
+        assert after.predicted.start == pytest.approx(sent - SETUP_TIME)
+        assert after.bandwidth == before.bandwidth
+    assert found.steps[-1].predicted.end == pytest.approx(found.bound, rel=1e-3)
+
+
+def test_what_does_not_fill_a_link_goes_side_by_side() -> None:
+    half = MigrationSettings(per_host=4, bandwidth=BytesPerSecond(48 * 2**20))
+    moves = world(
+        "a9:u 1,v 1; b9", "u>b v>b", links=NARROW["links"], caps={"a-nic": BytesPerSecond(115e6)}, settings=half
+    )
+    assert {step.predicted.start for step in make_schedule(moves).steps} == {0.0}
+
+
+def test_no_swap_is_shorter_than_its_chain_of_legs() -> None:
+    found = make_schedule(world("a8:v1 8; b8:v2 8; c8", "v1>b v2>a"))
+    assert found.steps[-1].predicted.end == pytest.approx(found.bound)
+
+
+jobs = st.lists(st.tuples(*(st.integers(0, 9).map(float),) * 3), min_size=1, max_size=5)
+
+
+@given(jobs)
+def test_no_order_on_one_machine_beats_jacksons_bound(found: list[tuple[float, float, float]]) -> None:
+    def makespan(order: tuple[tuple[float, float, float], ...]) -> float:
+        time, longest = 0.0, 0.0
+        for head, work, tail in order:
+            time = max(time, head) + work
+            longest = max(longest, time + tail)
+        return longest
+
+    shortest = min(makespan(order) for order in itertools.permutations(found))
+    assert jackson(found) <= shortest
+    assert jackson(found) >= max(head + work + tail for head, work, tail in found)
