@@ -23,6 +23,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated, Any
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -140,6 +141,10 @@ class Expect(Model):
     """Domains whose moves start at the same moment."""
     bandwidth: Mapping[str, RateField] = Field(default_factory=dict)
     """Domain → the rate with which its move starts at most."""
+    one_by_one: tuple[tuple[Name, ...], ...] = ()
+    """Domains that all move, none while another does."""
+    no_delay: tuple[Name, ...] = ()
+    """Domains whose moves start when the plan does."""
     parallel: PositiveField | None = None
     """How many moves go on at once at most."""
     settings: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
@@ -300,6 +305,11 @@ def _of_times(steps: Sequence[tuple[str, Step]], expect: Expect) -> Iterator[str
     for first, second in expect.order:
         if first not in ends or second not in starts or starts[second] < ends[first] - 1e-6:
             yield f"{second} does not wait for {first}"
+    for alone in expect.one_by_one:
+        times = sorted((starts[name], ends[name]) for name in alone if name in starts)
+        if len(times) < len(alone) or any(after < end - 1e-6 for (_, end), (after, _) in pairwise(times)):
+            yield f"{', '.join(alone)} do not move one by one"
+    yield from (f"{name} does not start at once" for name in expect.no_delay if starts.get(name) != 0.0)
     for together in expect.at_once:
         if len({starts.get(name) for name in together}) != 1:
             yield f"{', '.join(together)} do not start at once"
