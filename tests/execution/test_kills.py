@@ -202,7 +202,7 @@ def test_killed_with_sigkill_in_a_process_of_its_own(tmp_path: Path, writes: int
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
     killed = rebalance("-c", KILLED_AFTER, str(writes), "apply", "-p", "./policy.yaml", "--yes")
