@@ -87,8 +87,8 @@ class Model(BaseModel):
         allow_inf_nan=False,
         validate_by_name=True,
         validate_by_alias=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
+        defer_build=True,
     )
 
 

@@ -4,25 +4,58 @@ In: a :class:`~rebalancer.plan.model.Plan`, the cluster as read just now, the ho
 each step and where each domain is, verified on the hosts.
 """
 
-from rebalancer.execution.hosts import Hosts
-from rebalancer.execution.journal import (
-    Event,
-    HostsHeldError,
-    Journal,
-    Lease,
-    RunLostError,
-    RunRecord,
-    RunState,
-    RunSummary,
-    StepRecord,
-    StepState,
-    default_journal_path,
-)
-from rebalancer.execution.observer import Observer, Silent
-from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
-from rebalancer.execution.resume import resume
-from rebalancer.execution.run import execute
-from rebalancer.execution.stop import StopSignal, stop_on_signals
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rebalancer.execution.hosts import Hosts
+    from rebalancer.execution.journal import (
+        Event,
+        HostsHeldError,
+        Journal,
+        Lease,
+        RunLostError,
+        RunRecord,
+        RunState,
+        RunSummary,
+        StepRecord,
+        StepState,
+        default_journal_path,
+    )
+    from rebalancer.execution.observer import Observer, Silent
+    from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
+    from rebalancer.execution.resume import resume
+    from rebalancer.execution.run import execute
+    from rebalancer.execution.stop import StopSignal, stop_on_signals
+else:
+    from rebalancer.lazy import lazily
+
+    __getattr__ = lazily(
+        __name__,
+        {
+            "Event": "journal",
+            "Hosts": "hosts",
+            "HostsHeldError": "journal",
+            "Journal": "journal",
+            "Lease": "journal",
+            "Observer": "observer",
+            "Outcome": "outcome",
+            "Place": "outcome",
+            "RunLostError": "journal",
+            "RunRecord": "journal",
+            "RunResult": "outcome",
+            "RunState": "journal",
+            "RunSummary": "journal",
+            "Silent": "observer",
+            "StepOutcome": "outcome",
+            "StepRecord": "journal",
+            "StepState": "journal",
+            "StopSignal": "stop",
+            "default_journal_path": "journal",
+            "execute": "run",
+            "resume": "resume",
+            "stop_on_signals": "stop",
+        },
+    )
 
 __all__ = [
     "Event",

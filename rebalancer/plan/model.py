@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.placement.explain import Breach
 from rebalancer.policy.model import MigrationSettings
 from rebalancer.policy.windows import WindowEntry
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["Guards", "Pace", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
 
@@ -166,7 +168,9 @@ class Plan:
     @cached_property
     def graph(self) -> nx.DiGraph[str]:
         """Steps by id; an edge leads from a step to each that waits for it."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
+        from networkx import DiGraph  # takes longer to import than to plan a small cluster
+
+        graph: nx.DiGraph[str] = DiGraph()
         graph.add_nodes_from(step.id for step in self.steps)
         graph.add_edges_from((before, step.id) for step in self.steps for before in step.after)
         return graph

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from rebalancer.documents import API_VERSION, Model
+from rebalancer.documents.describe import describe
 from rebalancer.policy.file import PolicyFile
 from rebalancer.policy.registry import goal_names, load_goal, load_rule, rule_names
 
@@ -19,6 +20,7 @@ def json_schema() -> dict[str, Any]:
     """For editors (``# yaml-language-server: $schema=…``) and for documentation."""
     rules: dict[str, type[Model]] = {name: load_rule(name) for name in rule_names()}
     goals: dict[str, type[Model]] = {name: load_goal(name) for name in goal_names()}
+    describe()
     return _with_overrides(_schema(rules, goals))
 
 

@@ -5,12 +5,34 @@ from hosts and may hold anything: every one of them passes through :func:`rebala
 control characters, and no console here interprets markup.
 """
 
-from rebalancer.report.check import check_json, print_check
-from rebalancer.report.console import make_console, text
-from rebalancer.report.hosts import hosts_json, print_hosts
-from rebalancer.report.plan import print_plan, print_summary
-from rebalancer.report.progress import progress
-from rebalancer.report.run import print_run, run_json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rebalancer.report.check import check_json, print_check
+    from rebalancer.report.console import make_console, text
+    from rebalancer.report.hosts import hosts_json, print_hosts
+    from rebalancer.report.plan import print_plan, print_summary
+    from rebalancer.report.progress import progress
+    from rebalancer.report.run import print_run, run_json
+else:
+    from rebalancer.lazy import lazily
+
+    __getattr__ = lazily(
+        __name__,
+        {
+            "check_json": "check",
+            "hosts_json": "hosts",
+            "make_console": "console",
+            "print_check": "check",
+            "print_hosts": "hosts",
+            "print_plan": "plan",
+            "print_run": "run",
+            "print_summary": "plan",
+            "progress": "progress",
+            "run_json": "run",
+            "text": "console",
+        },
+    )
 
 __all__ = [
     "check_json",

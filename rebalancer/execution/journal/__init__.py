@@ -4,10 +4,34 @@ In: runs, steps, events and leases. Out: the same as immutable values, to anybod
 default, PostgreSQL by a URL; the same code on both.
 """
 
-from rebalancer.execution.journal.journal import Journal
-from rebalancer.execution.journal.leases import HostsHeldError, Lease, RunLostError
-from rebalancer.execution.journal.location import default_journal_path, journal_name
-from rebalancer.execution.journal.records import Event, Move, RunRecord, RunState, RunSummary, StepRecord, StepState
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rebalancer.execution.journal.journal import Journal
+    from rebalancer.execution.journal.leases import HostsHeldError, Lease, RunLostError
+    from rebalancer.execution.journal.location import default_journal_path, journal_name
+    from rebalancer.execution.journal.records import Event, Move, RunRecord, RunState, RunSummary, StepRecord, StepState
+else:
+    from rebalancer.lazy import lazily
+
+    __getattr__ = lazily(
+        __name__,
+        {
+            "Event": "records",
+            "HostsHeldError": "leases",
+            "Journal": "journal",
+            "Lease": "leases",
+            "Move": "records",
+            "RunLostError": "leases",
+            "RunRecord": "records",
+            "RunState": "records",
+            "RunSummary": "records",
+            "StepRecord": "records",
+            "StepState": "records",
+            "default_journal_path": "location",
+            "journal_name": "location",
+        },
+    )
 
 __all__ = [
     "Event",
