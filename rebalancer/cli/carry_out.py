@@ -103,7 +103,7 @@ def _run(live: LiveCluster, plan: Plan, options: RunOptions) -> ExitStatus:
 
 def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: Format, *, stop: int = 0) -> ExitStatus:
     """Goes on with a run of the journal; ``plan``: its own; ``stop``: as if asked to so often."""
-    from rebalancer.execution import resume
+    from rebalancer.execution.resume import resume
 
     def start(observer: Observer, stop: StopSignal) -> RunResult:
         return resume(
@@ -130,7 +130,8 @@ def _watched(
 ) -> ExitStatus:
     """Shows how it goes on, reads all hosts again at the end, and says how it ended."""
     from rebalancer.execution import stop_on_signals
-    from rebalancer.report import make_console, print_run, progress, run_json
+    from rebalancer.report import make_console, print_run, run_json
+    from rebalancer.report.progress import progress
 
     with stop_on_signals() as stop, progress(make_console(stderr=True), stop) as observer:
         stop.raise_to(asked_to_stop)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     )
     from rebalancer.execution.observer import Observer, Silent
     from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
-    from rebalancer.execution.resume import resume
     from rebalancer.execution.run import execute
     from rebalancer.execution.stop import StopSignal, stop_on_signals
 else:
@@ -52,7 +51,6 @@ else:
             "StopSignal": "stop",
             "default_journal_path": "journal",
             "execute": "run",
-            "resume": "resume",
             "stop_on_signals": "stop",
         },
     )
@@ -78,6 +76,5 @@ __all__ = [
     "StopSignal",
     "default_journal_path",
     "execute",
-    "resume",
     "stop_on_signals",
 ]

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rebalancer.report.console import make_console, text
     from rebalancer.report.hosts import hosts_json, print_hosts
     from rebalancer.report.plan import print_plan, print_summary
-    from rebalancer.report.progress import progress
     from rebalancer.report.run import print_run, run_json
 else:
     from rebalancer.lazy import lazily
@@ -28,7 +27,6 @@ else:
             "print_plan": "plan",
             "print_run": "run",
             "print_summary": "plan",
-            "progress": "progress",
             "run_json": "run",
             "text": "console",
         },
@@ -43,7 +41,6 @@ __all__ = [
     "print_plan",
     "print_run",
     "print_summary",
-    "progress",
     "run_json",
     "text",
 ]

@@ -27,9 +27,10 @@ from sqlalchemy import Connection
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.snapshot import parse_snapshot
 from rebalancer.cluster.units import Seconds
-from rebalancer.execution import Journal, RunResult, RunState, execute, resume
+from rebalancer.execution import Journal, RunResult, RunState, execute
 from rebalancer.execution.journal.controller import Controller
 from rebalancer.execution.journal.database import Database
+from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Plan
 from tests.cli.commands import copy_example
 from tests.execution.test_invariants import plans, truth, worlds

@@ -18,8 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rebalancer_simulator import Breakdown, Cut, Outage, OutageKind
 
 from rebalancer.drivers import MigrationOptions
-from rebalancer.execution import Outcome, RunResult, RunState, StopSignal, resume
+from rebalancer.execution import Outcome, RunResult, RunState, StopSignal
 from rebalancer.execution.journal import Journal
+from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Plan
 from tests.execution import worlds
 from tests.execution.test_invariants import HOSTS, plans

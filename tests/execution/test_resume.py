@@ -9,7 +9,8 @@ from rebalancer_simulator import Faults, Outage
 
 from rebalancer.cluster import DomainState
 from rebalancer.drivers import MigrationOptions
-from rebalancer.execution import Outcome, RunResult, RunState, resume
+from rebalancer.execution import Outcome, RunResult, RunState
+from rebalancer.execution.resume import resume
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
 
 WORLD = cluster(["h1", "h2", "h3"], [domain("a", "h1", memory=4 * GB), domain("b", "h2")])

@@ -9,7 +9,8 @@ import pytest
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.drivers import Progress
 from rebalancer.execution import Outcome, Place, StopSignal
-from rebalancer.report import print_run, progress, run_json
+from rebalancer.report import print_run, run_json
+from rebalancer.report.progress import progress
 from tests.report.worlds import console, outcome, plan, result, step
 
 PLAN = plan(step("web", 1), step("db", 2, after=("s1",)))
