@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from pydantic import ValidationError
 
-from rebalancer.cluster import HostState
+from rebalancer.cluster import Domain, HostState
 from rebalancer.placement.primitives import GroupLeast
 from rebalancer.policy import Caution, View
 from rebalancer.policy.expressions import DomainKey, DomainNumber
@@ -43,7 +43,7 @@ def definition(rule: Spread, placed: Placed) -> float:
     return cost
 
 
-def _wanted(least: int | DomainNumber, group: list) -> int:  # type: ignore[type-arg]
+def _wanted(least: int | DomainNumber, group: list[Domain]) -> int:
     if isinstance(least, int):
         return least
     if least.source == "1.5":
