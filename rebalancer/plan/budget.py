@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Budget"]
 
-_LONG = 250
+_LONG = 100
 """Migrations of a plan in which each counts twice."""
 
 
