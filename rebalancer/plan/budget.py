@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Budget"]
 
-_LONG = 100
+_LONG = 180
 """Migrations of a plan in which each counts twice."""
 
 
