@@ -40,7 +40,7 @@ migration:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Seconds, bytes. ``busiest``: the most that a link carried over 5 s, as a share of its cap; ``surprises``: how many
+    """Seconds, bytes. ``busiest``: the most a link carried over 5 s, as a share of its cap; ``surprises``: how many
     migrations did not converge though the plan said that they would."""
 
     moves: int
