@@ -84,7 +84,7 @@ def carry_out(lab: Lab, rebalance: Rebalance, guests: Sequence[Guest], hosts: in
         to = random.choice([name for name in names if name != here]) if guest in movers else here
         pins.append(f"  - pin: {{select: \"uuid == '{guest.uuid}'\", hosts: [{to}]}}")
     policy = rebalance.policy("where", _POLICY.format(pins="\n".join(pins)))
-    rebalance("plan", "-p", policy, "--dirty-rate", "5s", "-o", "plan.json")
+    rebalance("plan", "-p", policy, "--dirty-rate", "5s", "-o", "plan.json", timeout=300)
     plan = parse_plan((rebalance.directory / "plan.json").read_text("utf-8"), "plan.json")
     with ExitStack() as stack:
         counters = [c for host in lab.hosts[:hosts] for c in (host.transmitted_bytes, host.received_bytes)]
