@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rebalancer.cluster.units import Seconds
+    from rebalancer.plan.experience import Experience
     from rebalancer.policy import History, Policy
 
-__all__ = ["read_history"]
+__all__ = ["read_experience", "read_history"]
 
 
 def read_history(
@@ -40,6 +41,23 @@ def read_history(
     except RunError as error:
         tell(f"warning: cooldown and per_domain are not asked for: {error}")
         return None if advice is None else History(now=now, advice=advice)
+
+
+def read_experience(journal: Path | str | None = None) -> Experience | None:
+    """What finished migrations have taught about how long such take; None: nothing is known."""
+    from rebalancer.execution.experience import read_experience as read
+    from rebalancer.execution.journal import Journal
+    from rebalancer.execution.journal.location import journal_location
+
+    location = journal_location(journal)
+    if isinstance(location, Path) and not location.exists():
+        return None
+    try:
+        with Journal(location) as opened:
+            return read(opened)
+    except RunError as error:
+        tell(f"warning: what earlier migrations took is not known: {error}")
+        return None
 
 
 def _moves(location: Path | str, since: Seconds) -> dict[str, tuple[Seconds, ...]]:

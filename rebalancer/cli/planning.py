@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rebalancer.cli.advice import AdviceBook
-from rebalancer.cli.history import read_history
+from rebalancer.cli.history import read_experience, read_history
 from rebalancer.cli.inputs import load_policy, patience, tell
 from rebalancer.cli.windows import tell_windows
 from rebalancer.cluster.units import Seconds
@@ -56,6 +56,7 @@ def planner(
     from rebalancer.plan.make import make_plan
 
     library.listeners[:] = [tell]
+    experience = read_experience(options.journal)
 
     def make(cluster: Cluster, policy: Policy) -> Plan:
         with patience(options.time_limit) as elapsed:
@@ -67,6 +68,7 @@ def planner(
                 created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 elapsed=elapsed,
                 history=read_history(policy, options.journal, advice=advice),
+                experience=experience,
             )
 
     return make

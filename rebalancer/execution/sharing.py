@@ -10,12 +10,12 @@ from rebalancer.cluster.network import follow
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
+from rebalancer.plan.precopy import HEADROOM, least_rate
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
+from rebalancer.policy.model import MigrationSettings
 
 __all__ = ["Sender", "favoured", "sender_of", "share", "squeezed"]
 
-HEADROOM = 1.1
-"""A guest that writes r bytes per second converges only at more than r."""
 PLANNED_SHARE = 0.8
 """A step waits for a link until it gets this share of the rate that it was planned with, unless it has it alone."""
 UNLIMITED = float("inf")
@@ -56,11 +56,18 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
             unit=offers.bandwidth_unit,
             weight=settings.weight,
         ),
-        dirty_rate=float(domain.migration.dirty_rate or 0.0) if settings.live else 0.0,
+        dirty_rate=_writing(domain, settings),
         planned=step.bandwidth or 0.0,
         cappable=offers.bandwidth,
         adjustable=offers.bandwidth and offers.set_bandwidth,
     )
+
+
+def _writing(domain: Domain, settings: MigrationSettings) -> float:
+    """The rate at which its migration just would not converge."""
+    traits = domain.migration
+    needed = least_rate(float(traits.memory), traits.writing, settings.max_downtime) if settings.live else 0.0
+    return needed / HEADROOM
 
 
 def share(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond]) -> dict[str, BytesPerSecond | None]:

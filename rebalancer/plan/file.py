@@ -14,6 +14,7 @@ from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Problem
 from rebalancer.placement.explain import Breach
+from rebalancer.plan.experience import Basis
 from rebalancer.plan.model import Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
@@ -76,6 +77,9 @@ class _Prediction(Model):
     downtime: Number
     bytes: int
     converges: bool = True
+    rung: Rung | None = None
+    writes: Basis = Basis.ASSUMED
+    overheads: Basis = Basis.ASSUMED
 
 
 class _Options(Model):
@@ -249,6 +253,9 @@ def _step(step: Step) -> Mapping[str, object]:
             "downtime": predicted.downtime,
             "bytes": predicted.bytes,
             "converges": predicted.converges,
+            "rung": None if predicted.rung is None else predicted.rung.value,
+            "writes": predicted.writes.value,
+            "overheads": predicted.overheads.value,
         },
         "why": [
             {"rule": reason.rule, "before": reason.before, "after": reason.after, "text": reason.text}
@@ -325,6 +332,9 @@ def _to_step(step: _Step) -> Step:
             downtime=Seconds(step.predicted.downtime),
             bytes=Bytes(step.predicted.bytes),
             converges=step.predicted.converges,
+            rung=step.predicted.rung,
+            writes=step.predicted.writes,
+            overheads=step.predicted.overheads,
         ),
         why=tuple(Reason(rule=r.rule, before=r.before, after=r.after, text=r.text) for r in step.why),
     )

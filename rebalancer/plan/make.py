@@ -16,6 +16,7 @@ from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.budget import Budget
+from rebalancer.plan.experience import Experience
 from rebalancer.plan.model import Guards, Pace, Plan, Reason, Score, Step, Unplaced
 from rebalancer.plan.precopy import remedy
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
@@ -39,14 +40,16 @@ def make_plan(
     created_at: str = "",
     elapsed: Callable[[], float] = lambda: 0.0,
     history: History | None = None,
+    experience: Experience | None = None,
 ) -> Plan:
     """The plan for a cluster under a policy; the same input, seed and effort give the same plan.
 
     Raises :class:`~rebalancer.errors.Unsupported` where the policy asks of a host what it cannot do. What cannot be
     placed or reached is in the plan, with reasons; it never makes the rest fail. ``history``: what happened before;
-    without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for.
+    without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for. ``experience``: what predictions
+    go by besides what was measured.
     """
-    planning = _Planning(cluster, policy, history)
+    planning = _Planning(cluster, policy, history, experience or Experience())
     placement, found = planning.decide(seed, effort, elapsed)
     return planning.describe(placement, found, seed, created_at)
 
@@ -57,6 +60,7 @@ def assess(cluster: Cluster, policy: Policy) -> Plan:
     return planning.describe(planning.problem.start, _NOTHING, 0, "")
 
 
+_NO_EXPERIENCE = Experience()
 _NOTHING = Schedule(steps=(), bound=Seconds(0.0))
 
 
@@ -70,14 +74,21 @@ class _Cut:
 
 
 class _Planning:
-    def __init__(self, cluster: Cluster, policy: Policy, history: History | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        policy: Policy,
+        history: History | None = None,
+        experience: Experience = _NO_EXPERIENCE,
+    ) -> None:
         compiled = compile_problem(policy, cluster, history=history)
         self.cluster = cluster
         self.policy = policy
         self.history = history
         self.compiled: Problem = compiled.problem
         self.problem: Problem = compiled.problem
-        self.domains: tuple[Domain, ...] = compiled.view.domains
+        self.experience = experience
+        self.domains: tuple[Domain, ...] = tuple(map(experience.applied, compiled.view.domains))
         self.settings = compiled.settings
         self.caps = compiled.link_caps
         self.step_rules = compiled.steps
@@ -139,6 +150,7 @@ class _Planning:
             problem=self.problem,
             domains=self.domains,
             placement=placement,
+            experience=self.experience,
             settings=self.settings,
             names=self.policy.names,
             caps=self.caps,

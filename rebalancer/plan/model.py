@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.placement.explain import Breach
-from rebalancer.policy.model import MigrationSettings
+from rebalancer.plan.experience import Basis
+from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ class Prediction:
     downtime: Seconds
     bytes: Bytes
     converges: bool = True
+    rung: Rung | None = None
+    """What of the policy's ladder it needs to end."""
+    writes: Basis = Basis.ASSUMED
+    """What is known of how the domain writes to its memory."""
+    overheads: Basis = Basis.ASSUMED
+    """What is known of how long its hosts take besides sending."""
 
     @property
     def end(self) -> Seconds:

@@ -11,6 +11,7 @@ from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import PlanImpossible
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
+from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
@@ -26,7 +27,7 @@ class Moves:
     """What is to be scheduled. Indices of domains and hosts are the problem's.
 
     ``settings``: for each domain; ``caps``: link → bytes per second in each direction; ``rules``: what a policy says
-    about the order and the times of steps.
+    about the order and the times of steps. ``domains`` send as much as ``experience`` says.
     """
 
     cluster: Cluster
@@ -37,6 +38,7 @@ class Moves:
     names: Names
     caps: Mapping[str, BytesPerSecond]
     rules: StepRules = field(default_factory=StepRules)
+    experience: Experience = field(default_factory=Experience)
 
 
 class StuckMovesError(PlanImpossible):

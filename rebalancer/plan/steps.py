@@ -72,5 +72,8 @@ def _step(moves: Moves, entry: Entry, name: str, after: tuple[str, ...]) -> Step
             downtime=entry.forecast.downtime,
             bytes=entry.forecast.bytes,
             converges=entry.forecast.converges,
+            rung=entry.forecast.rung,
+            writes=moves.experience.basis(domain),
+            overheads=entry.trip.overheads.basis,
         ),
     )

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field, replace
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink
 from rebalancer.cluster.units import BytesPerSecond
-from rebalancer.plan.migration_model import (
-    ASSUMED_STREAM_RATE,
-    FINISH_TIME,
-    SETUP_TIME,
-    Forecast,
-    forecast,
-)
+from rebalancer.plan.experience import Overheads
+from rebalancer.plan.migration_model import Forecast, forecast
 from rebalancer.plan.moves import Moves, flow_of
 from rebalancer.plan.precopy import least_rate
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow
@@ -42,8 +37,7 @@ class Trip:
     """Whether anything but what one stream can carry limits its rate."""
     traits: MigrationTraits
     settings: MigrationSettings
-    setup: float = SETUP_TIME
-    finish: float = FINISH_TIME
+    overheads: Overheads = field(default_factory=Overheads)
     _forecasts: dict[float, Forecast] = field(default_factory=dict)
 
     def at(self, rate: float) -> Forecast:
@@ -51,7 +45,7 @@ class Trip:
         if found is None:
             found = forecast(
                 self.traits,
-                BytesPerSecond(max(rate, 1.0)),
+                BytesPerSecond(max(rate * self.overheads.efficiency, 1.0)),
                 self.settings.max_downtime,
                 live=self.settings.live,
                 ladder=self.settings.when_not_converging,
@@ -77,6 +71,16 @@ class Trip:
         """The same at no more than this share of its best rate, where it converges at that."""
         rate = self.rounded(self.best * share)
         return replace(self, best=rate) if self.links and rate >= max(self.floor, 1.0) else self
+
+    @property
+    def setup(self) -> float:
+        """Seconds before the first byte."""
+        return self.overheads.setup
+
+    @property
+    def finish(self) -> float:
+        """Seconds after the last."""
+        return self.overheads.finish
 
     @property
     def transfer(self) -> float:
@@ -131,15 +135,17 @@ class Trips:
             capped=bool(links) or flow.ceiling < float("inf"),
             traits=traits,
             settings=settings,
+            overheads=moves.experience.overheads(hosts[source], hosts[destination]),
         )
         trip.best = self._best(trip, flow)
         needed = least_rate(float(traits.memory), traits.writing, settings.max_downtime) if settings.live else 0.0
+        needed /= trip.overheads.efficiency
         trip.floor = needed if trip.best >= needed else 0.0
         return trip
 
     def _best(self, trip: Trip, flow: Flow) -> float:
         offers = [max(self.budgets[link] - trip.burst, 0.0) / trip.weight for link in trip.links]
-        return trip.rounded(min([flow.ceiling, ASSUMED_STREAM_RATE, *offers]))
+        return trip.rounded(min([flow.ceiling, trip.overheads.stream, *offers]))
 
     def _link(self, link: DirectedLink) -> int:
         index = self._index.get(link)
