@@ -93,13 +93,13 @@ def learn(finished: Iterable[Finished]) -> Experience:
     volumes: dict[str, float] = {}
     for each in finished:
         found = _overheads(each)
-        if found is not None:
-            pair = (each.source, each.destination)
-            pairs[pair] = _mixed(pairs.get(pair), found)
-            anywhere = _mixed(anywhere, found)
-        if each.copying > 0 and each.sent > 0:
-            volume = min(max(each.sent / _expected(each), _LEAST_VOLUME), _MOST_VOLUME)
-            volumes[each.uuid] = _mean(volumes.get(each.uuid), volume)
+        if found is None:
+            continue
+        pair = (each.source, each.destination)
+        pairs[pair] = _mixed(pairs.get(pair), found)
+        anywhere = _mixed(anywhere, found)
+        volume = min(max(each.sent / _expected(each), _LEAST_VOLUME), _MOST_VOLUME)
+        volumes[each.uuid] = _mean(volumes.get(each.uuid), volume)
     return Experience(pairs=pairs, anywhere=anywhere or Overheads(), volumes=volumes)
 
 

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from rebalancer.cluster import Domain, MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.plan.experience import Basis, Experience, Finished, Overheads, learn
+from rebalancer.plan.file import dump_plan, parse_plan
+from rebalancer.plan.make import make_plan
 from rebalancer.plan.migration_model import forecast
+from rebalancer.policy.load import load_policies
+from tests.plan.test_make import cluster
 
 GUEST = MigrationTraits(memory=Bytes(1000), dirty_rate=BytesPerSecond(0.0))
 ONCE = Finished(
@@ -60,10 +64,8 @@ def test_an_unlimited_migration_tells_what_one_stream_can_carry() -> None:
     assert found.efficiency == pytest.approx(0.7 * 1.0 + 0.3 * 0.5)
 
 
-def test_a_clock_that_is_not_the_hypervisors_teaches_nothing_of_hosts() -> None:
-    found = learn([replace(ONCE, lasted=Seconds(0.1))])
-    assert found.overheads("h1", "h2") == Overheads()
-    assert found.volumes
+def test_a_clock_that_is_not_the_hypervisors_teaches_nothing() -> None:
+    assert learn([replace(ONCE, lasted=Seconds(0.1))]) == Experience()
 
 
 def test_what_is_known_of_a_domain() -> None:
@@ -94,3 +96,17 @@ def test_whatever_was_reported_predictions_stay_sane(finished: list[Finished]) -
         assert 0.1 - 1e-9 <= overheads.efficiency <= 1 + 1e-9
         assert overheads.stream > 0
     assert all(0.05 - 1e-9 <= volume <= 20 + 1e-9 for volume in found.volumes.values())
+
+
+def test_a_plan_goes_by_what_was_learnt_and_says_so() -> None:
+    world = cluster("h1", "h2", web=("h1", 2)).with_maintenance(frozenset({"h1"}))
+    policy = load_policies(["evacuate"], read=lambda path: path)
+    slow = Overheads(setup=Seconds(20.0), finish=Seconds(10.0), basis=Basis.LEARNT)
+    experience = Experience(pairs={("h1", "h2"): slow}, volumes={world.domains[0].uuid: 0.5})
+    (before,), (after,) = make_plan(world, policy).steps, make_plan(world, policy, experience=experience).steps
+    assert (before.predicted.overheads, before.predicted.writes) == (Basis.ASSUMED, Basis.ASSUMED)
+    assert (after.predicted.overheads, after.predicted.writes) == (Basis.LEARNT, Basis.LEARNT)
+    assert after.predicted.bytes == before.predicted.bytes / 2
+    assert after.predicted.duration > 30.0
+    plan = make_plan(world, policy, experience=experience)
+    assert parse_plan(dump_plan(plan), "plan.json").steps == plan.steps
