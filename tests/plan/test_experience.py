@@ -48,7 +48,7 @@ def test_what_writes_mattered_then_is_not_taken_for_memory() -> None:
     writes = Writes(cold=BytesPerSecond(50.0))
     busy = replace(GUEST, memory=Bytes(10_000), writes=writes)
     sent = forecast(replace(busy, memory=Bytes(5_000)), BytesPerSecond(100.0), Seconds(0.3)).bytes
-    found = learn([replace(ONCE, traits=busy, sent=sent, copying=Seconds(sent / 100))])
+    found = learn([replace(ONCE, traits=busy, sent=sent, copying=Seconds(sent / 100), lasted=Seconds(1e6))])
     assert found.volumes["u"] == pytest.approx(0.5, rel=0.01)
 
 
