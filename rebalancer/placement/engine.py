@@ -10,7 +10,7 @@ import numpy as np
 from rebalancer.native import library
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
-from rebalancer.placement.pack import pack
+from rebalancer.placement.packing import pack
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem
 

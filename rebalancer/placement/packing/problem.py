@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from rebalancer.placement.evaluators.groups import own_zones
 from rebalancer.placement.evaluators.pools import PoolEvaluator
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.packing.curves import Curve, away, curves_of
+from rebalancer.placement.packing.groups import Counting, counting_of, term_fields
+from rebalancer.placement.packing.tables import Rows, Tables
 from rebalancer.placement.primitives import (
     AllowedHosts,
     AssignmentCost,
@@ -24,21 +26,16 @@ from rebalancer.placement.primitives import (
     GroupsApart,
     GroupSkew,
     GroupSpan,
-    HostsInUse,
     IntArray,
     MoveCost,
     Near,
     Pool,
-    Ratio,
     Traffic,
 )
 from rebalancer.placement.problem import Problem, Term
 
 __all__ = ["Packed", "pack"]
 
-_SMALL_GROUP = 16
-"""The members of a group up to this size are looked through; counts of larger ones are kept."""
-_SMALL_TABLE = 500_000
 _RULES = (AllowedHosts, Capacity, Failover, GroupLeast, GroupMost, GroupsApart, GroupSkew, GroupSpan, Near, Pool)
 """The primitives that have bounds, and of which to be worse than at the start means something."""
 
@@ -53,72 +50,16 @@ class Packed:
     sf: FloatArray
 
 
-@dataclass
-class _Buffer:
-    """An array under construction."""
-
-    kind: type
-    parts: list[IntArray | FloatArray] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, values: object) -> int:
-        """The offset at which the values will stand."""
-        flat: IntArray | FloatArray = np.ascontiguousarray(values, dtype=self.kind).ravel()
-        offset, self.size = self.size, self.size + len(flat)
-        self.parts.append(flat)
-        return offset
-
-    def whole(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.concatenate([*self.parts, np.zeros(1, dtype=self.kind)])
-
-
-@dataclass
-class _Rows:
-    """Sums of demands over hosts: each demand once."""
-
-    domains: int
-    demands: list[FloatArray] = field(default_factory=list)
-    both: list[bool] = field(default_factory=list)
-    known: dict[tuple[bytes, bool], int] = field(default_factory=dict)
-
-    def row(self, demand: FloatArray, both: bool = False) -> int:
-        demand = np.asarray(demand, dtype=np.float64)
-        key = (demand.tobytes(), both)
-        if key not in self.known:
-            self.known[key] = len(self.demands)
-            self.demands.append(demand)
-            self.both.append(both)
-        return self.known[key]
-
-
-@dataclass(frozen=True)
-class _Curve:
-    kind: int
-    row: int
-    level: int
-    weight: float
-    limit: FloatArray
-    second: int = -1
-    bound: FloatArray | None = None
-    slack: float = 0.0
-    target: float = 0.0
-    tolerance: float = 0.0
-    number: int = 1
-    hard: bool = False
-
-
-class _Packing:
+class _Packing(Tables):
     def __init__(self, problem: Problem) -> None:
+        super().__init__()
         self.problem = problem
         self.hosts, self.domains = len(problem.hosts), len(problem.domains)
         self.levels = problem.tiers + 1
         self.header = np.full(at.HEADER, -1, dtype=np.int64)
-        self.ci, self.cf = _Buffer(np.int64), _Buffer(np.float64)
-        self.si, self.sf = _Buffer(np.int64), _Buffer(np.float64)
         self.ci.add(self.header)
         self.start = np.asarray(problem.start, dtype=np.int64)
         self.broken = any(term.hard and not isinstance(term.primitive, _RULES) for term in problem.terms)
-        """Whether a hard rule is broken at the start, as far as it is seen here; those on failover are not."""
 
     def of(self, *kinds: type) -> list[Term]:
         return [term for term in self.problem.terms if isinstance(term.primitive, kinds)]
@@ -159,8 +100,9 @@ class _Packing:
     # Sums over hosts ----------------------------------------------------------------------------------------------
 
     def _sums(self) -> None:
-        rows = _Rows(self.domains)
-        curves = sorted(self._curves(rows), key=lambda curve: (not curve.hard, curve.level))
+        rows = Rows(self.domains)
+        curves = sorted(curves_of(self.problem, rows), key=lambda curve: (not curve.hard, curve.level))
+        self.broken |= any(curve.is_broken for curve in curves)
         extremes = [
             (term, term.primitive)
             for term in self.of(Evenness)
@@ -176,88 +118,12 @@ class _Packing:
         self.header[at.DEMAND] = self.cf.add(demand.T)
         self.header[at.LOAD] = self.sf.add(load.T)
         self.header[at.ROW_BOTH] = self.ci.add(rows.both)
-        self.header[at.AWAY] = self.cf.add(self._away(curves, rows))
+        self.header[at.AWAY] = self.cf.add(away(curves, rows))
         self._add_curves(curves)
         self._add_extremes(extremes, extreme_rows)
         self._add_failovers(failovers)
 
-    def _away(self, curves: list[_Curve], rows: _Rows) -> FloatArray:
-        """float[D]: what a domain's move takes up on both of its hosts at once, 1 on average; 1 where nothing does."""
-        away = np.zeros(self.domains)
-        for curve in curves:
-            if curve.hard and rows.both[curve.row]:
-                finite = curve.limit[np.isfinite(curve.limit) & (curve.limit > 0)]
-                away += rows.demands[curve.row] / (finite.mean() if len(finite) else 1.0)
-        return away / away.mean() if away.any() else np.ones(self.domains)
-
-    def _curves(self, rows: _Rows) -> Iterable[_Curve]:
-        for term in self.problem.terms:
-            level = term.tier + 1
-            match term.primitive:
-                case Capacity() as capacity:
-                    yield self._capacity(term, capacity, rows)
-                case Evenness(form="deviation" | "variance" | "excess") as evenness:
-                    number = max(int(evenness.counted.sum()), 1)
-                    kind, factor = {
-                        "deviation": (at.EVEN_ROOT, 100.0),
-                        "variance": (at.EVEN_SQUARE, 10_000.0 / number),
-                        "excess": (at.ABOVE, 100.0),
-                    }[evenness.form]
-                    yield _Curve(
-                        kind,
-                        rows.row(evenness.demand),
-                        level,
-                        term.weight * factor,
-                        np.where(evenness.counted, 1.0 / np.where(evenness.counted, evenness.capacity, 1.0), 0.0),
-                        target=evenness.target,
-                        tolerance=evenness.tolerance,
-                        number=number,
-                    )
-                case Ratio() as ratio:
-                    yield _Curve(
-                        at.RATIO,
-                        rows.row(ratio.first),
-                        level,
-                        term.weight,
-                        np.asarray(ratio.first_capacity, dtype=np.float64),
-                        second=rows.row(ratio.second),
-                        bound=np.asarray(ratio.second_capacity, dtype=np.float64),
-                        target=ratio.target,
-                    )
-                case HostsInUse() as use:
-                    yield _Curve(
-                        at.IN_USE,
-                        rows.row(use.demand),
-                        level,
-                        term.weight,
-                        np.where(use.capacity > 0, 1.0 / np.where(use.capacity > 0, use.capacity, 1.0), 0.0),
-                        second=rows.row(np.ones(self.domains)),
-                    )
-                case _:
-                    pass
-
-    def _capacity(self, term: Term, capacity: Capacity, rows: _Rows) -> _Curve:
-        limit = np.asarray(capacity.limit, dtype=np.float64)
-        positive = limit[np.isfinite(limit) & (limit > 0)]
-        mean = float(positive.mean()) if len(positive) else 1.0
-        scale = mean if capacity.scale is None else capacity.scale
-        whole = bool((np.mod(capacity.demand, 1) == 0).all()) and capacity.scale is not None
-        load = np.bincount(self.start, weights=capacity.demand, minlength=self.hosts)
-        self.broken |= bool(term.hard and (load - limit > 1e-9 * mean).any())
-        return _Curve(
-            at.CAPACITY,
-            rows.row(capacity.demand, capacity.both_ends),
-            term.tier + 1,
-            term.weight / scale,
-            limit,
-            bound=np.maximum(limit, load),
-            slack=0.0 if whole else 1e-9 * mean,
-            target=1.0 / scale,
-            tolerance=mean,
-            hard=term.hard,
-        )
-
-    def _add_curves(self, curves: list[_Curve]) -> None:
+    def _add_curves(self, curves: list[Curve]) -> None:
         hosts, count = self.hosts, len(curves)
         self.header[at.CURVES] = count
         self.header[at.HARD_CURVES] = sum(curve.hard for curve in curves)
@@ -295,7 +161,7 @@ class _Packing:
         self.header[at.EXTREME_HOSTS] = self.si.add(np.full(6 * len(extremes), -1))
         self.header[at.EXTREME_COST] = self.sf.add(np.zeros(len(extremes)))
 
-    def _failovers(self, rows: _Rows) -> list[tuple[Term, Failover, list[int]]]:
+    def _failovers(self, rows: Rows) -> list[tuple[Term, Failover, list[int]]]:
         return [
             (term, term.primitive, [rows.row(demand) for demand in term.primitive.demand])
             for term in self.of(Failover)
@@ -383,17 +249,17 @@ class _Packing:
     def _groups(self) -> None:
         terms = self.of(GroupMost, GroupSpan, GroupLeast, GroupSkew, GroupsApart, Near)
         terms.sort(key=lambda term: not term.hard)
-        countings: dict[object, _Counting] = {}
+        countings: dict[object, Counting] = {}
         pairs = []
         for term in terms:
-            fresh = _counting(term, self.start)
+            fresh = counting_of(term, self.start)
             counting = countings.setdefault(fresh.key, fresh)
             counting.take(term)
             pairs.append((term, counting))
         for index, counting in enumerate(countings.values()):
             counting.index = index
         table = np.array([counting.added(self) for counting in countings.values()], dtype=np.int64)
-        fields = np.array([_term_fields(self, term, counting) for term, counting in pairs], dtype=np.int64)
+        fields = np.array([term_fields(self, term, counting) for term, counting in pairs], dtype=np.int64)
         self.header[at.COUNTINGS] = len(countings)
         self.header[at.COUNTING] = self.ci.add(table)
         self.header[at.GROUP_TERMS] = len(terms)
@@ -490,173 +356,6 @@ class _Packing:
         self.header[at.SETTINGS] = self.sf.add(np.zeros(32))
         self.header[at.SCRATCH] = self.sf.add(np.zeros(4 * self.levels))
         self.header[at.STACK] = self.si.add(np.zeros(64))
-
-
-@dataclass
-class _Counting:
-    """A grouping of domains over a zoning of hosts, with all rules that ask for its counts."""
-
-    group: IntArray
-    zone: IntArray
-    groups: int
-    start: IntArray
-    fixed: IntArray | None = None
-    key: object = None
-    used: bool = False
-    kinds: bool = False
-    dense: bool = False
-    bounded: set[int] = field(default_factory=set)
-    index: int = -1
-    row: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-
-    @property
-    def zones(self) -> int:
-        return int(self.zone.max(initial=-1)) + 1
-
-    def count(self, groups: IntArray) -> IntArray:
-        """int[len(groups), ZONES]: how many domains of these groups stand where at the start."""
-        rows = np.full(self.groups + 1, -1, dtype=np.int64)
-        rows[groups] = np.arange(len(groups))
-        count = np.zeros((len(groups), self.zones), dtype=np.int64)
-        if self.fixed is not None:
-            known = groups[groups < len(self.fixed)]
-            count[: len(known), : self.fixed.shape[1]] += self.fixed[known]
-        row, place = rows[self.group], self.zone[self.start]
-        member = (row >= 0) & (place >= 0)
-        np.add.at(count, (row[member], place[member]), 1)
-        return count
-
-    def sparse(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Groups, zones and counts, where any domain of a group stands at the start."""
-        place = self.zone[self.start]
-        member = (self.group >= 0) & (place >= 0)
-        found, count = np.unique(self.group[member] * max(self.zones, 1) + place[member], return_counts=True)
-        return found // max(self.zones, 1), found % max(self.zones, 1), count
-
-    def take(self, term: Term) -> None:
-        match term.primitive:
-            case GroupSpan() | GroupLeast():
-                self.used = True
-            case GroupsApart():
-                self.kinds = True
-            case GroupSkew():
-                self.dense = True
-            case GroupMost() as most:
-                group, _, count = self.sparse()
-                self.bounded |= set(group[count > most.most].tolist())
-            case _:
-                pass
-
-    def added(self, packing: _Packing) -> list[int]:
-        size = np.bincount(self.group[self.group >= 0], minlength=self.groups)
-        kept = size > _SMALL_GROUP
-        if self.dense or self.groups * self.zones <= _SMALL_TABLE:
-            kept[:] = True
-        kept[list(self.bounded)] = True
-        if self.fixed is not None:
-            kept[: len(self.fixed)] |= self.fixed.any(axis=1)
-        groups = np.flatnonzero(kept)
-        self.row = np.full(max(self.groups, 1), -1, dtype=np.int64)
-        self.row[groups] = np.arange(len(groups))
-        found, _, _ = self.sparse()
-        order = np.argsort(self.group, kind="stable")
-        members = order[self.group[order] >= 0]
-        first = np.concatenate([[0], np.cumsum(size)])
-        fields = [0] * at.COUNTING_WIDTH
-        fields[at.GROUP] = packing.ci.add(self.group)
-        fields[at.ZONE] = packing.ci.add(self.zone)
-        fields[at.ZONES], fields[at.GROUPS] = self.zones, self.groups
-        fields[at.DENSE] = packing.ci.add(self.row)
-        fields[at.COUNT] = packing.si.add(self.count(groups))
-        fields[at.MEMBER_FIRST] = packing.ci.add(first)
-        fields[at.MEMBER] = packing.ci.add(members)
-        fields[at.USED] = packing.si.add(np.bincount(found, minlength=self.groups)) if self.used else -1
-        fields[at.KINDS] = packing.si.add(np.bincount(self.sparse()[1], minlength=self.zones)) if self.kinds else -1
-        return fields
-
-
-def _counting(term: Term, start: IntArray) -> _Counting:
-    primitive = term.primitive
-    assert isinstance(primitive, GroupMost | GroupSpan | GroupLeast | GroupSkew | GroupsApart | Near)  # noqa: S101
-    raw = isinstance(primitive, GroupMost | GroupSkew) or (isinstance(primitive, GroupSpan) and not primitive.alone)
-    zone = np.asarray(primitive.zone if raw else own_zones(primitive.zone), dtype=np.int64)
-    groups = int(primitive.group.max(initial=-1)) + 1
-    fixed = None
-    match primitive:
-        case GroupMost():
-            groups = max(groups, len(primitive.fixed))
-            fixed = primitive.fixed if primitive.fixed.any() else None
-        case GroupLeast():
-            groups = max(groups, len(primitive.least))
-        case Near():
-            groups = max(groups, int(primitive.pairs.max(initial=-1)) + 1)
-        case _:
-            pass
-    group = np.asarray(primitive.group, dtype=np.int64)
-    key = (group.tobytes(), zone.tobytes(), groups, None if fixed is None else fixed.tobytes())
-    return _Counting(group, zone, groups, start, fixed, key)
-
-
-def _term_fields(packing: _Packing, term: Term, counting: _Counting) -> list[int]:
-    fields = [0] * at.TERM_WIDTH
-    fields[at.TERM_COUNTING], fields[at.LEVEL] = counting.index, term.tier + 1
-    found, zones, _ = counting.sparse()
-    used = np.bincount(found, minlength=counting.groups)
-    match term.primitive:
-        case GroupMost() as most:
-            fields[at.KIND], fields[at.MOST_ALLOWED] = at.MOST, most.most
-            dense = np.flatnonzero(counting.row >= 0)
-            fields[at.BOUND] = packing.ci.add(np.maximum(counting.count(dense), most.most)) if term.hard else 0
-            packing.broken |= term.hard and bool((counting.count(dense) > most.most).any())
-        case GroupSpan() as span:
-            fields[at.KIND], fields[at.MOST_ALLOWED] = at.SPAN, span.most
-            fields[at.BOUND] = packing.ci.add(np.maximum(used, span.most))
-            packing.broken |= term.hard and bool((used > span.most).any())
-        case GroupLeast() as least:
-            fields[at.KIND] = at.LEAST
-            wanted = np.zeros(counting.groups, dtype=np.int64)
-            wanted[: len(least.least)] = least.least
-            fields[at.LEAST_WANTED] = packing.ci.add(wanted)
-            fields[at.BOUND] = packing.ci.add(np.minimum(used, wanted))
-            packing.broken |= term.hard and bool(((used < wanted) & (used > 0)).any())
-        case GroupSkew() as skew:
-            fields[at.KIND], fields[at.MOST_ALLOWED] = at.SKEW, skew.most
-            counts = counting.count(np.arange(counting.groups))
-            spread = counts.max(axis=1) - counts.min(axis=1) if counts.shape[1] else np.zeros(len(counts))
-            fields[at.BOUND] = packing.ci.add(np.maximum(spread, skew.most))
-            packing.broken |= term.hard and bool((spread > skew.most).any())
-        case GroupsApart() as apart:
-            fields[at.KIND], fields[at.MOST_ALLOWED] = at.APART, apart.most
-            kinds = np.bincount(zones, minlength=counting.zones)
-            fields[at.BOUND] = packing.ci.add(np.maximum(kinds, apart.most))
-            packing.broken |= term.hard and bool((kinds > apart.most).any())
-        case Near() as near:
-            fields[at.KIND] = at.NEAR
-            lonely = _add_pairs(packing, near, counting, fields)
-            packing.broken |= term.hard and lonely
-        case _:
-            pass
-    return fields
-
-
-def _add_pairs(packing: _Packing, near: Near, counting: _Counting, fields: list[int]) -> bool:
-    """Whether any domain is lonely at the start."""
-    pairs = near.pairs[near.pairs[:, 0] != near.pairs[:, 1]]
-    group, zone, count = counting.sparse()
-    at_zone: dict[int, dict[int, int]] = {}
-    for g, z, n in zip(group.tolist(), zone.tolist(), count.tolist(), strict=True):
-        at_zone.setdefault(g, {})[z] = n
-    lonely = [
-        sum(n for z, n in at_zone.get(first, {}).items() if z not in at_zone.get(second, {}))
-        for first, second in pairs.tolist()
-    ]
-    fields[at.BOUND], fields[at.LONELY] = packing.ci.add(lonely), packing.si.add(lonely)
-    for side, first, table in ((0, at.NEEDS_FIRST, at.NEEDS), (1, at.SERVES_FIRST, at.SERVES)):
-        order = np.argsort(pairs[:, side], kind="stable")
-        number = np.bincount(pairs[:, side], minlength=counting.groups)
-        fields[first] = packing.ci.add(np.concatenate([[0], np.cumsum(number)]))
-        fields[table] = packing.ci.add(np.column_stack([order, pairs[order, 1 - side]]))
-    return any(lonely)
 
 
 def pack(problem: Problem) -> Packed:
