@@ -205,7 +205,7 @@ def _exhaustive(problem: Problem, speed: Speed) -> Placement:
 
 def _tries(domains: int, effort: int, small: bool) -> int:
     """How many moves one search tries on a level."""
-    each = 120.0 if small else 1_000.0
+    each = 120.0 if small else 1_500.0
     factor = 3.0 if effort > _DEFAULT_EFFORT else 2.0
     return int(each * max(domains, 20) * factor ** (effort - _DEFAULT_EFFORT)) + 500
 

@@ -53,6 +53,34 @@ def undo(ci: Ints, cf: Floats, si: Ints, sf: Floats, number: int) -> None:
 
 
 @kernel
+def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: int, carrying: bool) -> int:
+    """The best of a few hosts that have room for a domain, -1 for none; never the one that it leaves.
+
+    ``carrying``: hosts that carry domains; otherwise where the domain started, and any.
+    """
+    best, best_cost = -1, 1e300
+    for attempt in range(_TARGETS):
+        if carrying:
+            target = si[ci[PLACE] + below(ci, si, ci[DOMAINS])]
+        elif attempt == 0:
+            target = ci[ci[START] + domain]
+        else:
+            target = below(ci, si, ci[HOSTS])
+        if target == host or not fits(ci, cf, sf, domain, -1, target):
+            continue
+        hard_shift(ci, cf, si, sf, domain, target, False)
+        if sf[ci[DELTA]] > TOLERANCE:
+            continue
+        soft_shift(ci, cf, si, sf, domain, target)
+        cost = 0.0
+        for level in range(1, ci[LEVELS]):
+            cost += sf[ci[DELTA] + level]
+        if cost < best_cost:
+            best, best_cost = target, cost
+    return best
+
+
+@kernel
 def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, number: int) -> bool:
     """Moves some other resident of a host to the best of a few that have room for it."""
     other = si[ci[FIRST] + host]
@@ -64,22 +92,7 @@ def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, numb
             other = si[ci[FIRST] + host]
         if other == kept:
             return False
-    best, best_cost = -1, 1e300
-    for attempt in range(_TARGETS):
-        target = ci[ci[START] + other] if attempt == 0 else below(ci, si, ci[HOSTS])
-        if target == host:
-            continue
-        if not fits(ci, cf, sf, other, -1, target):
-            continue
-        hard_shift(ci, cf, si, sf, other, target, False)
-        if sf[ci[DELTA]] > TOLERANCE:
-            continue
-        soft_shift(ci, cf, si, sf, other, target)
-        cost = 0.0
-        for level in range(1, ci[LEVELS]):
-            cost += sf[ci[DELTA] + level]
-        if cost < best_cost:
-            best, best_cost = target, cost
+    best = best_target(ci, cf, si, sf, other, host, False)
     if best < 0:
         return False
     shift(ci, cf, si, sf, other, best)
@@ -126,20 +139,7 @@ def clear_out(ci: Ints, cf: Floats, si: Ints, sf: Floats, host: int) -> int:
     number = 0
     while si[ci[FIRST] + host] >= 0:
         domain = si[ci[FIRST] + host]
-        best, best_cost = -1, 1e300
-        for _ in range(_TARGETS):
-            target = si[ci[PLACE] + below(ci, si, ci[DOMAINS])]
-            if target == host or not fits(ci, cf, sf, domain, -1, target):
-                continue
-            hard_shift(ci, cf, si, sf, domain, target, False)
-            if sf[ci[DELTA]] > TOLERANCE:
-                continue
-            soft_shift(ci, cf, si, sf, domain, target)
-            cost = 0.0
-            for level in range(1, ci[LEVELS]):
-                cost += sf[ci[DELTA] + level]
-            if cost < best_cost:
-                best, best_cost = target, cost
+        best = best_target(ci, cf, si, sf, domain, host, True)
         if best < 0 or number >= MOST_CLEARED:
             undo(ci, cf, si, sf, number)
             return 0
