@@ -47,7 +47,9 @@ def read_cluster(
     """
     taken_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     names = [host.name for host in inventory.hosts]
-    limit = Seconds(deadline + options.sample + (options.dirty_rate or 0.0) + 1.0)
+    # The first of the two windows that dirty rates are measured over is a second long.
+    measured = 0.0 if options.dirty_rate is None else 1.0 + options.dirty_rate
+    limit = Seconds(deadline + options.sample + measured)
 
     def read(name: str) -> Answer:
         return connections.connection(name).read(options)

@@ -33,7 +33,7 @@ class Curve:
     @property
     def is_broken(self) -> bool:
         """Whether it is a hard capacity that is exceeded at the start."""
-        return self.hard and self.bound is not None and bool((self.bound - self.limit > self.slack).any())
+        return self.hard and self.bound is not None and bool((self.bound > self.limit + self.slack).any())
 
 
 def curves_of(problem: Problem, rows: Rows) -> Iterable[Curve]:
