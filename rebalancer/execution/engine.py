@@ -106,8 +106,7 @@ class Engine:
         while (self._pending or self._running) and self._record.lost is None:
             self._cancel_if_asked()
             self._look_after()
-            about_to_end = self._throttle.look()
-            self._changed = self._is_news() or about_to_end or self._changed
+            self._changed = self._is_news() or self._changed
             if self._changed and self._start_more():
                 continue
             if not self._running and not (self._may_start and (self._gates.waiting or self._hooks.waiting)):

@@ -34,8 +34,6 @@ class Sender:
     planned: float = 0.0
     """The rate that the plan starts it with."""
     cappable: bool = True
-    adjustable: bool = False
-    """Its rate can be changed while it runs."""
     held: BytesPerSecond | None = None
     """The rate that it has and that cannot be changed."""
 
@@ -59,7 +57,6 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
         dirty_rate=_writing(domain, settings),
         planned=step.bandwidth or 0.0,
         cappable=offers.bandwidth,
-        adjustable=offers.bandwidth and offers.set_bandwidth,
     )
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -125,11 +124,8 @@ def test_a_step_waits_for_the_rate_it_was_planned_with() -> None:
         for i, n in enumerate("ab")
     ]
     assert bench.run(plan(world, *steps, caps={"uplink": 210e6}), observer=rates).complete
-    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s0", "s1"}, {"s1"}]
-    first, both, last = rates.seen
-    assert both["s1"] == MIB, "it is set up while the other is about to end"
-    assert (both["s0"] or 0) > 0.95 * (first["s0"] or 0)
-    assert (last["s1"] or 0) > 170e6
+    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s1"}]
+    assert (rates.seen[1]["s1"] or 0) > 170e6
 
 
 def test_a_busy_guest_is_not_squeezed_below_what_it_needs_to_converge() -> None:
@@ -137,11 +133,8 @@ def test_a_busy_guest_is_not_squeezed_below_what_it_needs_to_converge() -> None:
     bench, rates = Bench(world), Rates()
     steps = [step(world, i, n, "h1", "h2", settings=FOUR) for i, n in enumerate("ab")]
     assert bench.run(plan(world, *steps, caps={"uplink": 200e6}), observer=rates).complete
-    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s0", "s1"}, {"s1"}]
-    first, both, last = rates.seen
-    assert both["s1"] == MIB, "it is set up while the other is about to end"
-    assert (both["s0"] or 0) > 0.95 * (first["s0"] or 0)
-    assert (last["s1"] or 0) > 170e6
+    assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s1"}]
+    assert (rates.seen[1]["s1"] or 0) > 170e6
 
 
 def test_a_host_that_cannot_change_a_running_cap_keeps_its_share() -> None:
@@ -221,18 +214,3 @@ def test_a_link_that_is_cut_fails_the_migration_after_the_hosts_gave_up() -> Non
     assert bench.placement() == {uuid("a"): ["h1"]}
     short = Bench(world, Faults(cuts=(Cut(link="h2-nic", since=5.0, until=10.0),)))
     assert short.run(plan(world, step(world, 1, "a", "h1", "h2", duration=20.0))).complete
-
-
-def test_the_next_is_set_up_while_the_last_is_about_to_end() -> None:
-    world = cluster(["h1", "h2"], [domain(name, "h1", memory=4 * GB) for name in "abc"], uplink=1.25e9)
-    bench, caps = Bench(world), {"uplink": 210e6}
-    steps = [
-        replace(step(world, i, n, "h1", "h2", settings=FOUR), bandwidth=BytesPerSecond(180e6))
-        for i, n in enumerate("abc")
-    ]
-    found = bench.run(plan(world, *steps, caps=caps))
-    assert found.complete
-    times = [(outcome.started or 0.0, outcome.finished or 0.0) for outcome in found.outcomes.values()]
-    for (_, ended), (began, _) in itertools.pairwise(times):
-        assert ended - 3 < began < ended - 0.5, times
-    assert excess(bench.simulation, caps) == []
