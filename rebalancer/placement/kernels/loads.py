@@ -213,11 +213,19 @@ def cost_change(ci: Ints, cf: Floats, sf: Floats, j: int, change: float) -> floa
 
 
 @kernel
+def value_change(ci: Ints, cf: Floats, sf: Floats, j: int, host: int, more: float, second_more: float) -> float:
+    """What more load (and more of the second sum) on a host changes of a curve's value there."""
+    loads = ci[LOAD] + host * ci[ROWS]
+    load, second = sf[loads + ci[ci[CURVE_ROW] + j]], sf[loads + ci[ci[CURVE_SECOND] + j]]
+    now = sf[ci[CURVE_VALUE] + host * ci[CURVES] + j]
+    return curve_value(ci, cf, j, host, load + more, second + second_more) - now
+
+
+@kernel
 def soft_load_exchange(ci: Ints, cf: Floats, sf: Floats, one: int, here: int, other: int, there: int) -> None:
     """Adds what it changes of soft curves to DELTA if two domains change places."""
     rows, curves = ci[ROWS], ci[CURVES]
     first, last = ci[DEMAND] + one * rows, ci[DEMAND] + other * rows
-    near, far = ci[LOAD] + here * rows, ci[LOAD] + there * rows
     for j in range(ci[HARD_CURVES], curves):
         row, second = ci[ci[CURVE_ROW] + j], ci[ci[CURVE_SECOND] + j]
         # The second sum is never counted on both ends.
@@ -226,14 +234,7 @@ def soft_load_exchange(ci: Ints, cf: Floats, sf: Floats, one: int, here: int, ot
         out = counted(ci, row, one, here, cf[first + row]) - counted(ci, row, other, here, cf[last + row])
         if more == 0.0 and into == 0.0 and out == 0.0:
             continue
-        change = (
-            curve_value(ci, cf, j, there, sf[far + row] + into, sf[far + second] + more)
-            - sf[ci[CURVE_VALUE] + there * curves + j]
-        )
-        change += (
-            curve_value(ci, cf, j, here, sf[near + row] - out, sf[near + second] - more)
-            - sf[ci[CURVE_VALUE] + here * curves + j]
-        )
+        change = value_change(ci, cf, sf, j, there, into, more) + value_change(ci, cf, sf, j, here, -out, -more)
         sf[ci[DELTA] + ci[ci[CURVE_LEVEL] + j]] += cost_change(ci, cf, sf, j, change)
 
 
@@ -241,7 +242,7 @@ def soft_load_exchange(ci: Ints, cf: Floats, sf: Floats, one: int, here: int, ot
 def soft_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, destination: int) -> None:
     """Adds what a move changes of all other curves to DELTA."""
     rows, curves = ci[ROWS], ci[CURVES]
-    wants, loads = ci[DEMAND] + domain * rows, ci[LOAD]
+    wants = ci[DEMAND] + domain * rows
     for j in range(ci[HARD_CURVES], curves):
         row, second = ci[ci[CURVE_ROW] + j], ci[ci[CURVE_SECOND] + j]
         demand, more = cf[wants + row], cf[wants + second]
@@ -249,15 +250,8 @@ def soft_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, 
             continue
         out = counted(ci, row, domain, source, demand)
         into = counted(ci, row, domain, destination, demand)
-        here, there = loads + source * rows, loads + destination * rows
-        change = (
-            curve_value(ci, cf, j, destination, sf[there + row] + into, sf[there + second] + more)
-            - sf[ci[CURVE_VALUE] + destination * curves + j]
-        )
-        change += (
-            curve_value(ci, cf, j, source, sf[here + row] - out, sf[here + second] - more)
-            - sf[ci[CURVE_VALUE] + source * curves + j]
-        )
+        change = value_change(ci, cf, sf, j, destination, into, more)
+        change += value_change(ci, cf, sf, j, source, -out, -more)
         sf[ci[DELTA] + ci[ci[CURVE_LEVEL] + j]] += cost_change(ci, cf, sf, j, change)
 
 
