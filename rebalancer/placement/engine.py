@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -83,8 +84,7 @@ class Engine:
 
     def another(self, seed: int) -> Self:
         """A search of its own from the same state on, over the same constants."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other._si, other._sf = self._si.copy(), self._sf.copy()
         other.seed(seed)
         return other

@@ -128,7 +128,7 @@ class _Search:
             if passed >= 1.0:
                 self.stopped = True
                 return
-            done = max(index / slices, (passed - begin) / (0.97 * end - begin))
+            done = max(index / slices, (passed - begin) / (0.97 * (end - begin)))
             if index % (slices // 10) == 0 and done > 0.4:
                 self._meet()
 
