@@ -9,7 +9,7 @@ from rebalancer.placement.limits import Tally
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem, Term
 
-__all__ = ["State", "best_column", "improves"]
+__all__ = ["State", "improves"]
 
 _TOLERANCE = 1e-9
 
@@ -111,14 +111,3 @@ def improves(change: FloatArray) -> bool:
         if value > _TOLERANCE:
             return False
     return False
-
-
-def best_column(change: FloatArray) -> int:
-    """The index of the lexicographically least column of float[levels, N], the first of equals."""
-    columns = np.arange(change.shape[1])
-    for row in change:
-        values = row[columns]
-        columns = columns[values <= values.min() + _TOLERANCE]
-        if len(columns) == 1:
-            break
-    return int(columns[0])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rebalancer.placement.state import State, best_column, improves
+from rebalancer.placement.state import State, improves
 from tests.placement.problems import random_problem, reference_costs
 
 
@@ -39,4 +39,3 @@ def test_a_higher_level_decides() -> None:
     assert improves(np.array([0.0, -1.0, 5.0]))
     assert not improves(np.array([0.0, 1.0, -5.0]))
     assert not improves(np.array([0.0, 0.0]))
-    assert best_column(np.array([[0.0, 0.0, 1.0], [2.0, 1.0, -9.0]])) == 1
