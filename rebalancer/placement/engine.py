@@ -11,11 +11,12 @@ import numpy as np
 from rebalancer.native import library
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.packing import pack
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem
 
-__all__ = ["Engine", "Speed", "interpreted_only"]
+__all__ = ["Engine", "Speed", "best_speed", "interpreted_only", "is_less"]
 
 _WORTH_COMPILING = 2_500
 """Domains times hosts from which on the kernels are compiled if they are not; compiled ones are used in any case."""
@@ -34,6 +35,14 @@ def best_speed(size: int) -> library.Runner | None:
     if found is None and size >= _WORTH_COMPILING and library.available():
         return library.compile_now()
     return found
+
+
+def is_less(one: FloatArray, other: FloatArray) -> bool:
+    """Whether a vector of costs is less than another, level by level."""
+    for change in one - other:
+        if abs(change) > TOLERANCE:
+            return bool(change < 0)
+    return False
 
 
 class Engine:
@@ -90,10 +99,17 @@ class Engine:
         return other
 
     def follow(self, other: Engine) -> None:
-        """Goes on from another's state, with random numbers of its own."""
-        state = self._si[self._ci[at.RANDOM]]
+        """Goes on from another's state, with random numbers of its own; keeps its best placement if that is better."""
+        chance, best, cost = self._si[self._ci[at.RANDOM]], self.best, self.best_cost
         self._si[:], self._sf[:] = other._si, other._sf
-        self._si[self._ci[at.RANDOM]] = state
+        self._si[self._ci[at.RANDOM]] = chance
+        if is_less(cost, other.best_cost):
+            self._put(self._si, at.BEST, best)
+            self._put(self._sf, at.BEST_COST, cost)
+
+    def _put(self, state: Any, table: int, values: IntArray | FloatArray) -> None:
+        offset = self._ci[table]
+        state[offset : offset + len(values)] = values if self.compiled is not None else values.tolist()
 
     def seed(self, seed: int) -> None:
         self._si[self._ci[at.RANDOM]] = (seed * 2_654_435_761 + 88_675_123) % (2**32 - 1) + 1

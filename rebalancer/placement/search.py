@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from rebalancer.placement.engine import Engine, Speed, best_speed
+from rebalancer.placement.engine import Engine, Speed, best_speed, is_less
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
-from rebalancer.placement.primitives import FloatArray, IntArray
+from rebalancer.placement.kernels.moves import TOLERANCE
+from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
 
@@ -31,13 +32,15 @@ _SLICES = 60
 """Temperatures of one cooling, at least."""
 _SLICE = 100_000
 """Tries between two looks at the clock, at most."""
+_LOOKS = 1_000_000
+"""The same for a descent."""
 _COMPILED_IS_FASTER = 50
+"""How much less is tried where kernels are interpreted that should be compiled."""
 _LARGE = 20_000
 """Domains times hosts from which on there are several searches side by side."""
 _SEARCHES = 2
 """How many, each in a thread; it does not depend on the machine, because the result must not."""
 _DEFAULT_EFFORT = 5
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,7 +124,7 @@ class _Search:
         index = 0
         while done < 1.0:
             self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=self.tries // slices))
-            if focus == 1 and any(self.broken + each.best_cost[1] <= _TOLERANCE for each in self.searches):
+            if focus == 1 and any(self.broken + each.best_cost[1] <= TOLERANCE for each in self.searches):
                 return
             index += 1
             passed = self.elapsed()
@@ -135,9 +138,19 @@ class _Search:
     def _finish(self, engine: Engine) -> None:
         engine.run(entry.RESTORE_BEST)
         if engine.told(at.FOCUS) > 1:
-            engine.tell(at.ITERATIONS, max(self.tries // 5, 4_000))
-            engine.run(entry.DESCEND)
+            self._descend(engine)
             engine.run(entry.RESTORE_BEST)
+
+    def _descend(self, engine: Engine) -> None:
+        """To where no single move gains, as far as the effort and the time limit go."""
+        engine.tell(at.IDLE, 0)
+        left = max(self.tries // 5, 4_000)
+        while left > 0 and self.elapsed() < 1.0:
+            looks = min(left, _LOOKS)
+            engine.tell(at.ITERATIONS, looks)
+            if engine.run(entry.DESCEND):
+                return
+            left -= looks
 
     def _each(self, work: Callable[[Engine], object]) -> None:
         if len(self.searches) == 1:
@@ -148,7 +161,7 @@ class _Search:
     def best(self) -> Engine:
         best = self.searches[0]
         for each in self.searches[1:]:
-            if _is_less(each.best_cost, best.best_cost):
+            if is_less(each.best_cost, best.best_cost):
                 best = each
         return best
 
@@ -156,7 +169,7 @@ class _Search:
         """All go on from the best of them."""
         now = self.searches[0]
         for each in self.searches[1:]:
-            if _is_less(each.cost, now.cost):
+            if is_less(each.cost, now.cost):
                 now = each
         for each in self.searches:
             if each is not now:
@@ -229,10 +242,3 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
     engine.set(at.CLEARANCES, cooling.swaps + cooling.chains + cooling.squeezes + cooling.clearances)
     engine.tell(at.ITERATIONS, tries)
     engine.run(entry.ANNEAL)
-
-
-def _is_less(one: FloatArray, other: FloatArray) -> bool:
-    for change in one - other:
-        if abs(change) > _TOLERANCE:
-            return bool(change < 0)
-    return False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rebalancer.native import library
-from rebalancer.placement.engine import Engine, interpreted_only
+from rebalancer.placement.engine import Engine, Speed, best_speed, interpreted_only, is_less
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.limits import Budget, MoveLimits
@@ -107,3 +107,21 @@ def test_chains_are_undone_to_the_last_bit() -> None:
     engine.run(entry.ANNEAL)
     expected = State(problem, engine.best).costs() - State(problem).costs()
     assert engine.best_cost == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("speed", [interpreted_only, best_speed])
+def test_who_follows_another_keeps_the_better_best(speed: Speed) -> None:
+    problem = random_problem(5, hosts=6, domains=20)
+    better, worse = (Engine(problem, seed, speed) for seed in range(2))
+    better.tell(at.FOCUS, 2)
+    better.tell(at.ITERATIONS, 4_000)
+    better.set(at.TEMPERATURE, 1e-12)
+    better.run(entry.ANNEAL)
+    best, cost = better.best, better.best_cost
+    assert is_less(cost, worse.best_cost)
+    better.follow(worse)
+    assert (better.best == best).all()
+    assert (better.best_cost == cost).all()
+    assert (better.cost == worse.cost).all()
+    worse.follow(better)
+    assert (worse.best == best).all()

@@ -15,6 +15,7 @@ from rebalancer.placement.kernels.layout import (
     DOMAINS,
     FOCUS,
     HOSTS,
+    IDLE,
     ITERATIONS,
     LEVELS,
     PLACE,
@@ -64,9 +65,12 @@ def best_host(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> int:
 
 @kernel
 def descend(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> int:
-    """Moves domains in turn to their best hosts; 1 once none gains, 0 where ITERATIONS looks were not enough."""
+    """Moves domains in turn to their best hosts; 1 once none gains, 0 where ITERATIONS looks were not enough.
+
+    Goes on where it was, unless IDLE has been set to 0 since.
+    """
     control, domains = ci[CONTROL], ci[DOMAINS]
-    idle, looks, domain = 0, 0, si[control + CURSOR] % domains
+    idle, looks, domain = si[control + IDLE], 0, si[control + CURSOR] % domains
     while idle < domains and looks < si[control + ITERATIONS]:
         host = best_host(ci, cf, si, sf, domain)
         looks += ci[HOSTS]
@@ -78,6 +82,7 @@ def descend(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> int:
             idle = 0
         domain = (domain + 1) % domains
     si[control + CURSOR] = domain
+    si[control + IDLE] = idle
     si[control + SPENT] += looks
     keep_best(ci, si, sf)
     return 1 if idle >= domains else 0

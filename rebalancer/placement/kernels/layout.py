@@ -174,8 +174,9 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     SUBJECT,  # the domain of a single move
     DESTINATION,
     CURSOR,  # the domain that a descent looks at next
+    IDLE,  # how many domains in a row it has found at their best hosts
     SAMPLED,
-) = range(8)
+) = range(9)
 
 # Fields of SETTINGS (sf)
 (
