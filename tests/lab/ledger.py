@@ -228,5 +228,8 @@ def _is_dead(owner: object) -> bool:
 
 
 def _is_private_directory(path: Path) -> bool:
-    status = path.lstat()
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # its owner, or another run, has removed it since it was listed
+        return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
