@@ -25,6 +25,7 @@ from rebalancer.documents import (
     parse_document,
     validate,
 )
+from rebalancer.documents.describe import describe
 from rebalancer.errors import InvalidInput, Position
 
 
@@ -425,3 +426,26 @@ def test_the_json_schema_knows_units_and_descriptions():
     schema = Item.model_json_schema()
     assert schema["properties"]["size"]["type"] == ["number", "string"]
     assert schema["additionalProperties"] is False
+
+
+class Described(Model):
+    pass
+
+
+class Inner(Model):
+    size: int = 0
+    """How large."""
+
+
+class Outer(Described):
+    inner: Inner
+    """What it holds."""
+
+
+def test_what_a_model_contains_is_described_although_it_was_used_before():
+    Inner.model_validate({"size": 1})
+    Outer.model_validate({"inner": {"size": 1}})
+    describe()
+    schema = Outer.model_json_schema()
+    assert schema["properties"]["inner"]["description"] == "What it holds."
+    assert schema["$defs"]["Inner"]["properties"]["size"]["description"] == "How large."

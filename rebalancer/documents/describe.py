@@ -25,6 +25,10 @@ def describe() -> None:
         for name, field in model.model_fields.items():
             if field.description is None and name in found:
                 field.description = found[name]
+    # All are forgotten before the first is made anew, or it would take over what it contains as that was built before.
+    for model in models:
+        if "__pydantic_core_schema__" in vars(model):
+            del model.__pydantic_core_schema__
     for model in models:
         model.model_rebuild(force=True)
 
