@@ -23,6 +23,7 @@ $(STAMP): pyproject.toml .ci/venv
 	[ -x $(BIN)/pip ] || PYTHON='$(PYTHON)' .ci/venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast]'
 	$(BIN)/python -m rebalancer.native
+	$(BIN)/python -m compileall -q rebalancer drivers
 	@touch $@
 
 demo: $(STAMP) ## the whole pipeline on a simulated cluster

@@ -45,13 +45,15 @@ def read_history(
 
 def read_experience(journal: Path | str | None = None) -> Experience | None:
     """What finished migrations have taught about how long such take; None: nothing is known."""
-    from rebalancer.execution.experience import read_experience as read
-    from rebalancer.execution.journal import Journal
     from rebalancer.execution.journal.location import journal_location
 
     location = journal_location(journal)
     if isinstance(location, Path) and not location.exists():
         return None
+    # A database takes as long to import as a small plan takes to make.
+    from rebalancer.execution.experience import read_experience as read
+    from rebalancer.execution.journal import Journal
+
     try:
         with Journal(location) as opened:
             return read(opened)

@@ -22,6 +22,9 @@ _SHARES = (1.0, 0.5, 0.25)
 """Of the rate that a leg could have alone, what it must get to start; without much to wait for, less is enough."""
 _MOST_LIMITS = 3
 _MOST_IN_VAIN = 150
+_WORK_IN_VAIN = 2_000
+"""The same in migrations put into time, but for that many tries at least:"""
+_LEAST_IN_VAIN = 30
 _MET = 1e-4
 
 
@@ -66,7 +69,8 @@ class Attempt:
         """Small changes, as long as they help now and then."""
         chance, in_vain = Random(seed), 0  # noqa: S311 - reproducible on purpose
         number = len(self.table.legs)
-        while in_vain < min(_MOST_IN_VAIN, 6 * number * number) and self._may_go_on:
+        most = min(_MOST_IN_VAIN, 6 * number * number, max(_WORK_IN_VAIN // number, _LEAST_IN_VAIN)) if number else 0
+        while in_vain < most and self._may_go_on:
             in_vain = 0 if self._try(self._changed(chance), sideways=True) else in_vain + 1
 
     def _first_tries(self) -> list[_Try]:

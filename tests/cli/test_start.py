@@ -25,6 +25,17 @@ def test_help_imports_nothing_heavy(arguments):
     assert (ended.returncode, ended.stderr.strip()) == (0, "[]")
 
 
+def test_a_plan_without_a_journal_loads_no_database(example):
+    program = (
+        "import sys; from rebalancer.cli import run; run(sys.argv[1:]);"
+        "print('sqlalchemy' in sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, "plan", "-p", "./policy.yaml"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "migrations, " in ended.stdout
+    assert ended.stderr.splitlines()[-1] == "False"
+
+
 def test_the_version_is_the_package_s(cli):
     assert cli("--version").out == f"rebalance {__version__}\n"
 
