@@ -44,6 +44,8 @@ def test_the_demo_shows_the_commands_of_the_readme():
         (("plan", "--snapshot", "cluster.yaml", "-p", "consolidate"), (0,)),
         (("hosts", "--snapshot", "cluster.yaml"), (0,)),
         (("policy", "validate", "policy.yaml", "quickstart/policy.yaml"), (0,)),
+        (("place", "quickstart/domains.yaml", "--snapshot", "cluster.yaml", "-p", "./policy.yaml"), (0, 3)),
+        (("simulate", "--snapshot", "cluster.yaml", "-p", "./policy.yaml"), (0, 3)),
         (("plan", "-i", "simulated/inventory.yaml", "-p", "balance"), (0,)),
         (("plan", "-i", "simulated/inventory.yaml", "-p", "evacuate"), (0,)),
     ],

@@ -18,11 +18,13 @@ from rebalancer.cli import (
     evacuate,
     hosts,
     import_,
+    place,
     plan,
     policy,
     resume,
     rollback,
     runs,
+    simulate,
     snapshot,
 )
 from rebalancer.cli.status import ExitStatus
@@ -32,7 +34,7 @@ __all__ = ["app", "with_optional_values"]
 app = typer.Typer(
     help="Rebalance virtual machines over hosts: policies in, reviewed plans out, safe live migrations.",
     epilog="Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps (--detailed-exitcode), 3 a rule is"
-    " broken (check), 4 a run ended incomplete.",
+    " broken (check) or something finds no place (place, simulate), 4 a run ended incomplete.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,6 +50,8 @@ _COMMANDS = (
     ("resume", resume.resume, "Go on with a run that was interrupted or is incomplete."),
     ("cancel", cancel.cancel, "Stop a run of another process."),
     ("rollback", rollback.rollback, "Bring back what a run has moved."),
+    ("place", place.place, "The best hosts for new domains."),
+    ("simulate", simulate.simulate, "What if hosts fail or domains are added?"),
     ("hosts", hosts.hosts, "The hosts, and what each can do."),
     ("snapshot", snapshot.snapshot, "Save what the hosts say now."),
     ("import", import_.import_, "Ganeti's or ProxLB's state and settings as ours."),

@@ -92,7 +92,9 @@ def evacuate(
         return carry_out(live, plan, run)
 
 
-def require_hosts(names: frozenset[str], cluster: Cluster) -> None:
+def require_hosts(
+    names: frozenset[str], cluster: Cluster, consequence: str = "what runs there cannot be moved away"
+) -> None:
     """Raises InvalidInput for hosts that are not in the cluster or could not be read."""
     from rebalancer.cluster.entries import suggestion
 
@@ -102,7 +104,7 @@ def require_hosts(names: frozenset[str], cluster: Cluster) -> None:
         if host is None:
             problems.append(Problem(f"there is no host {shown(name)}{suggestion(name, cluster.host_by_name.keys())}"))
         elif not host.readable:
-            problems.append(Problem(f"{shown(name)} is {host.state}: what runs there cannot be moved away"))
+            problems.append(Problem(f"{shown(name)} is {host.state}: {consequence}"))
     if problems:
         raise InvalidInput(problems)
 

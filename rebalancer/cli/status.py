@@ -14,6 +14,6 @@ class ExitStatus(IntEnum):
     PLAN_HAS_STEPS = 2
     """Only with ``--detailed-exitcode``."""
     RULE_BROKEN = 3
-    """``check`` found one."""
+    """``check`` found one; for ``place`` and ``simulate``: something finds no place."""
     RUN_INCOMPLETE = 4
     """Everything is safe; ``resume`` goes on."""

@@ -30,6 +30,7 @@ __all__ = [
     "DomainEntry",
     "HostEntry",
     "LinkEntry",
+    "NewDomainEntry",
     "TraitsEntry",
     "check_links",
     "links_of",
@@ -131,20 +132,25 @@ class TraitsEntry(Model):
     reason: str | None = None
 
 
-class DomainEntry(Model):
-    """A domain as it was read."""
+class NewDomainEntry(Model):
+    """What a domain is, wherever it runs."""
 
     name: Annotated[str, Field(min_length=1)]
-    uuid: Annotated[str, AfterValidator(_uuid)]
-    host: str
-    state: DomainState = DomainState.RUNNING
     uses: AmountsField = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)
     needs: Mapping[str, frozenset[str]] = Field(default_factory=dict)
-    migration: TraitsEntry = TraitsEntry()
-    persistent: bool = True
     loads: Mapping[Annotated[str, AfterValidator(parse_statistic)], AmountsField] = Field(default_factory=dict)
     """Statistic → resource → amount, beside ``uses``: ``{p95@1h: {cpu: 2.5}, requested: {cpu: 4}}``."""
+
+
+class DomainEntry(NewDomainEntry):
+    """A domain as it was read."""
+
+    uuid: Annotated[str, AfterValidator(_uuid)]
+    host: str
+    state: DomainState = DomainState.RUNNING
+    migration: TraitsEntry = TraitsEntry()
+    persistent: bool = True
 
 
 def links_of(entries: Iterable[LinkEntry]) -> tuple[Link, ...]:

@@ -11,7 +11,7 @@ from rebalancer.errors import InvalidInput, Problem
 __all__ = ["API_VERSION", "header"]
 
 API_VERSION = "rebalancer/v1"
-KINDS = ("Cluster", "Inventory", "Plan", "Policy")
+KINDS = ("Cluster", "Domains", "Inventory", "Plan", "Policy")
 
 
 def header(document: Document, kind: str) -> None:
@@ -49,4 +49,6 @@ def _wrong(key: str, given: object, expected: str) -> str:
 
 
 def _a(kind: str) -> str:
+    if kind == "Domains":
+        return "a list of Domains"
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rebalancer.cluster import Cluster, Host
+from rebalancer.cluster import Cluster, Domain, Host
 
 __all__ = ["HostLoad", "host_loads", "resources"]
 
@@ -27,10 +27,14 @@ def resources(cluster: Cluster) -> tuple[str, ...]:
 
 def host_loads(cluster: Cluster, placement: Mapping[str, str]) -> tuple[HostLoad, ...]:
     """``placement``: UUID → host of the domains that move; in the order of the cluster's hosts."""
+    standing: dict[str, list[Domain]] = {}
+    coming: dict[str, list[Domain]] = {}
+    for domain in cluster.active_domains:
+        standing.setdefault(domain.host, []).append(domain)
+        coming.setdefault(placement.get(domain.uuid, domain.host), []).append(domain)
     loads: list[HostLoad] = []
     for host in cluster.hosts:
-        before = [domain for domain in cluster.active_domains if domain.host == host.name]
-        after = [d for d in cluster.active_domains if placement.get(d.uuid, d.host) == host.name]
+        before, after = standing.get(host.name, []), coming.get(host.name, [])
         loads.append(
             HostLoad(
                 host=host,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from rich.console import Console
 from rich.text import Text
@@ -15,10 +16,20 @@ from rebalancer.report.console import glyphs, heading, item, show, text
 from rebalancer.report.steps import print_steps
 from rebalancer.report.tables import load_table, score_table
 
-__all__ = ["print_breaches", "print_cluster", "print_plan", "print_quality", "print_summary", "print_unplaced"]
+__all__ = [
+    "count",
+    "print_breaches",
+    "print_cluster",
+    "print_plan",
+    "print_quality",
+    "print_reasons",
+    "print_summary",
+    "print_unplaced",
+]
 
 _MOST_BREACHES = 30
 """Of one kind; a cluster whose every host is too full has no use for a thousand lines."""
+_MOST_HOSTS = 20
 
 
 def print_plan(console: Console, plan: Plan, *, policy: str) -> None:
@@ -56,7 +67,7 @@ def print_cluster(console: Console, cluster: Cluster, policy: str) -> None:
     )
     readable = [host for host in cluster.hosts if host.readable]
     idle = len(cluster.domains) - len(cluster.active_domains)
-    counts = f"{_count(len(readable), 'host')} read, {_count(len(cluster.active_domains), 'domain')} running"
+    counts = f"{count(len(readable), 'host')} read, {count(len(cluster.active_domains), 'domain')} running"
     console.print(counts + (f", {idle} only defined" if idle else ""))
     for host in cluster.hosts:
         if not host.readable:
@@ -82,17 +93,26 @@ def print_breaches(console: Console, breaches: Sequence[Breach], sign: str, styl
         item(console, f"and {len(breaches) - _MOST_BREACHES} more", lead=Text(f"{sign} {word}", style))
 
 
-def print_unplaced(console: Console, unplaced: Iterable[Unplaced]) -> None:
+def print_unplaced(console: Console, unplaced: Iterable[Unplaced], title: str = "Cannot be moved") -> None:
     """Domains that should move and cannot, with the reason for each host."""
     found = tuple(unplaced)
     if not found:
         return
-    heading(console, f"Cannot be moved: {_count(len(found), 'domain')}")
-    for each in found:
-        item(console, text(each.domain, "red"), " on ", text(each.host))
-        for host, reason in each.reasons.items():
-            words = text(reason or "would be allowed, but cannot be reached")
-            item(console, words, lead=text(f"{host}: "), indent=4)
+    heading(console, f"{title}: {count(len(found), 'domain')}")
+    for each in found[:_MOST_BREACHES]:
+        item(console, text(each.domain, "red"), *((" on ", text(each.host)) if each.host else ()))
+        print_reasons(console, each.reasons)
+    if len(found) > _MOST_BREACHES:
+        item(console, f"and {len(found) - _MOST_BREACHES} more")
+
+
+def print_reasons(console: Console, reasons: Mapping[str, str]) -> None:
+    """Of each host, why not there."""
+    for host, reason in islice(reasons.items(), _MOST_HOSTS):
+        words = text(reason or "would be allowed, but cannot be reached")
+        item(console, words, lead=text(f"{host}: "), indent=4)
+    if len(reasons) > _MOST_HOSTS:
+        item(console, f"and {len(reasons) - _MOST_HOSTS} more hosts", indent=4)
 
 
 def _print_violations(console: Console, plan: Plan) -> None:
@@ -119,7 +139,7 @@ def _print_violations(console: Console, plan: Plan) -> None:
 def _steps_title(plan: Plan) -> str:
     sent = format_bytes(sum(step.predicted.bytes for step in plan.steps))
     least = f" (at least {format_duration(plan.makespan_bound)} in any order)" if plan.makespan_bound > 0 else ""
-    return f"{_count(len(plan.steps), 'migration')}, {format_duration(plan.makespan)}{least}, {sent} to send"
+    return f"{count(len(plan.steps), 'migration')}, {format_duration(plan.makespan)}{least}, {sent} to send"
 
 
 def _nothing_to_do(plan: Plan) -> str:
@@ -132,5 +152,6 @@ def _nothing_to_do(plan: Plan) -> str:
     return "Nothing to do: all rules hold, and no migration would better the score by what it costs."
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """``1 domain``, ``2 domains``"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

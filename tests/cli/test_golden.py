@@ -18,6 +18,9 @@ CASES = {
     "check": ("check", *POLICY),
     "hosts": ("hosts",),
     "evacuate-impossible": ("evacuate", "h2", *POLICY),
+    "place": ("place", "domains.yaml", *POLICY),
+    "simulate": ("simulate", *POLICY),
+    "simulate-fail": ("simulate", "--fail", "h1", "--add", "domains.yaml", "--more", "domains.yaml", *POLICY),
 }
 
 

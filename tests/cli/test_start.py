@@ -70,7 +70,7 @@ def test_no_command_shows_the_help_and_is_an_error(cli):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plann"], "No such command 'plann'. Did you mean 'plan'?"),
+        (["plann"], "No such command 'plann'. Did you mean 'plan'"),
         (["plan", "--polcy", "x"], "No such option: --polcy"),
         (["plan", "--seed", "x"], "Invalid value for '--seed'"),
         (["plan", "--effort", "11"], "Invalid value for '--effort'"),
