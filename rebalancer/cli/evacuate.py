@@ -12,6 +12,7 @@ from rebalancer.cli.options import (
     Batch,
     DirtyRate,
     Effort,
+    EmptyBy,
     Format,
     IgnoreUnreachable,
     Inventory,
@@ -31,7 +32,8 @@ from rebalancer.errors import InvalidInput, PlanImpossible, Problem
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster
-    from rebalancer.plan.model import Plan
+    from rebalancer.cluster.units import Seconds
+    from rebalancer.plan.model import Deadline, Plan
 
 __all__ = ["evacuate"]
 
@@ -49,6 +51,7 @@ def evacuate(
     every: All = False,
     batch: Batch = None,
     back: Return = False,
+    deadline: EmptyBy = None,
     journal: Journal = None,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
@@ -79,13 +82,12 @@ def evacuate(
     with live_cluster(inventory, dirty_rate, ignore_unreachable=ignore_unreachable) as live:
         require_hosts(hosts, live.cluster)
         if every or back or batch is not None:
-            how = RollingOptions(batch=batch, home=back, partial=partial)
+            how = RollingOptions(batch=batch, home=back, within=deadline, partial=partial)
             chosen = selected_hosts("true", live.cluster) if every else list(dict.fromkeys(names or ()))
             return evacuate_in_rounds(live, chosen, options, run, how)
-        plan, policy = plan_for(live.cluster.with_maintenance(hosts), options)
+        plan, policy = plan_for(live.cluster.with_maintenance(hosts), options, due(hosts, deadline, partial=partial))
         show(plan, policy, run)
-        if stuck := staying(plan, hosts):
-            message = f"cannot leave {', '.join(sorted(hosts))}: {', '.join(stuck)}"
+        if message := what_stays(plan, hosts):
             if not partial:
                 raise PlanImpossible(f"{message}; nothing was started (--partial moves the others)")
             tell(f"warning: {message}")
@@ -109,10 +111,18 @@ def require_hosts(
         raise InvalidInput(problems)
 
 
-def staying(plan: Plan, hosts: frozenset[str]) -> tuple[str, ...]:
-    """The names of the domains that the plan leaves on hosts to be emptied."""
-    return tuple(
-        shown(domain.name)
-        for domain in plan.snapshot.active_domains
-        if plan.placement.get(domain.uuid, domain.host) in hosts
-    )
+def due(hosts: frozenset[str], within: Seconds | None, *, partial: bool) -> Deadline | None:
+    """With ``partial`` who cannot leave in time stays."""
+    from rebalancer.plan.model import Deadline
+
+    return None if within is None else Deadline(hosts=hosts, within=within, strict=partial)
+
+
+def what_stays(plan: Plan, hosts: frozenset[str]) -> str:
+    """Which domains the plan leaves on hosts to be emptied, or leaves there for too long; empty: none."""
+    from rebalancer.plan.rolling import staying
+
+    names = {domain.uuid: shown(domain.name) for domain in plan.snapshot.active_domains}
+    where = ", ".join(sorted(hosts))
+    parts = [(f"cannot leave {where}", staying(plan, hosts)), (f"cannot leave {where} in time", tuple(plan.late))]
+    return "; ".join(f"{words}: {', '.join(names[uuid] for uuid in uuids)}" for words, uuids in parts if uuids)

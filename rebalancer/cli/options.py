@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ __all__ = [
     "DetailedExitcode",
     "DirtyRate",
     "Effort",
+    "EmptyBy",
     "Format",
     "IgnoreUnreachable",
     "Inventory",
@@ -30,6 +32,7 @@ __all__ = [
     "TimeLimit",
     "Yes",
     "duration",
+    "time_until",
 ]
 
 
@@ -42,6 +45,34 @@ def duration(value: str) -> Seconds:
     """The value of an option that is a duration."""
     try:
         return parse_duration(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def time_until(value: str, now: datetime) -> Seconds:
+    """Seconds to the end of a duration (``30 min``), to the next time of that name (``22:00``), or to a date and time
+    (``2026-11-26T22:00``, with a zone or in that of ``now``). ValueError says what to write instead."""
+    text = value.strip()
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        problem = error
+    try:
+        if "-" not in text:
+            then = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time(), now.tzinfo)
+            return Seconds((then - now).total_seconds() % timedelta(days=1).total_seconds())
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{problem}; or a time such as 22:00 or 2026-11-26T22:00") from None
+    left = ((then if then.tzinfo else then.replace(tzinfo=now.tzinfo)) - now).total_seconds()
+    if left <= 0:
+        raise ValueError(f"{text} has passed")
+    return Seconds(left)
+
+
+def _until(value: str) -> Seconds:
+    try:
+        return time_until(value, datetime.now().astimezone())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -82,6 +113,15 @@ DetailedExitcode = Annotated[
 Batch = Annotated[
     int | None,
     typer.Option("--batch", min=1, metavar="N", help="At most so many hosts at once, round by round."),
+]
+EmptyBy = Annotated[
+    Seconds | None,
+    typer.Option(
+        "--deadline",
+        metavar="DURATION|TIME",
+        parser=_until,
+        help="When the hosts must be empty: in 30min, at 22:00 or at 2026-11-26T22:00, as it is predicted.",
+    ),
 ]
 Return = Annotated[bool, typer.Option("--return", help="Bring the domains back home at the end.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rebalancer.cluster import Cluster
-    from rebalancer.plan.model import Plan
+    from rebalancer.plan.model import Deadline, Plan
+    from rebalancer.plan.rolling import Make
     from rebalancer.policy import Policy
 
 __all__ = ["DEFAULT_EFFORT", "PlanningOptions", "plan_for", "planner"]
@@ -38,19 +39,17 @@ class PlanningOptions:
     journal: Path | str | None = None
 
 
-def plan_for(cluster: Cluster, options: PlanningOptions) -> tuple[Plan, str]:
+def plan_for(cluster: Cluster, options: PlanningOptions, deadline: Deadline | None = None) -> tuple[Plan, str]:
     """The plan, and the name of the policy it follows."""
     policy = load_policy(options.policies, cluster, options.default_policy)
     tell_windows(located.entry for located in policy.windows)
     book = AdviceBook(policy, cluster, options.journal)
-    plan = planner(options, book.earlier())(cluster, policy)
+    plan = planner(options, book.earlier())(cluster, policy, deadline=deadline)
     book.remember(plan)
     return plan, policy.name
 
 
-def planner(
-    options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None
-) -> Callable[[Cluster, Policy], Plan]:
+def planner(options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None) -> Make:
     """Makes plans as the options say. ``advice``: placements of earlier plans, where these are remembered."""
     from rebalancer.native import library
     from rebalancer.plan.make import make_plan
@@ -58,7 +57,7 @@ def planner(
     library.listeners[:] = [tell]
     experience = read_experience(options.journal)
 
-    def make(cluster: Cluster, policy: Policy) -> Plan:
+    def make(cluster: Cluster, policy: Policy, *, deadline: Deadline | None = None) -> Plan:
         with patience(options.time_limit) as elapsed:
             return make_plan(
                 cluster,
@@ -69,6 +68,7 @@ def planner(
                 elapsed=elapsed,
                 history=read_history(policy, options.journal, advice=advice),
                 experience=experience,
+                deadline=deadline,
             )
 
     return make

@@ -13,6 +13,7 @@ from rebalancer.cli.inputs import LiveCluster, load_policy, tell
 from rebalancer.cli.planning import PlanningOptions, planner
 from rebalancer.cli.status import ExitStatus
 from rebalancer.cluster.text import shown
+from rebalancer.cluster.units import Seconds
 from rebalancer.errors import InvalidInput, PlanImpossible, RebalancerError
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ __all__ = ["RollingOptions", "evacuate_in_rounds", "print_rolling", "rolling_jso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingOptions:
-    """``batch``: hosts at once, None for as many as will go together. ``home``: domains come back at the end."""
+    """``batch``: hosts at once, None for as many as will go together. ``home``: domains come back at the end.
+    ``within``: by when all are to be empty, in seconds from now."""
 
     batch: int | None = None
     home: bool = False
+    within: Seconds | None = None
     partial: bool = False
 
 
@@ -52,7 +55,7 @@ def rolling_plan(cluster: Cluster, hosts: Sequence[str], options: PlanningOption
     from rebalancer.plan.rolling import roll
 
     policy = load_policy(options.policies, cluster, options.default_policy)
-    return roll(cluster, policy, hosts, most=how.batch, home=how.home, make=planner(options))
+    return roll(cluster, policy, hosts, most=how.batch, home=how.home, within=how.within, make=planner(options))
 
 
 def print_rolling(rolling: Rolling) -> None:
@@ -91,9 +94,12 @@ def evacuate_in_rounds(
     policy = load_policy(options.policies, live.cluster, options.default_policy)
     homes = homes_of(live.cluster, hosts)
     left = [host for host in hosts if host not in rolling.stuck]
+    clock = live.connections.clock()
+    begun = clock.now()
     tell(f"{len(rolling.rounds)} rounds: {'; '.join(', '.join(each.hosts) for each in rolling.rounds)}")
     while left:
-        found = _next(live, policy, left, options, how)
+        within = None if how.within is None else Seconds(max(how.within - (clock.now() - begun), 0.0))
+        found = _next(live, policy, left, options, replace(how, within=within))
         show(found.plan, policy.name, run)
         maintained = frozenset(found.hosts)
         status = carry_out(live, found.plan, replace(run, planned_as=_with_maintenance(maintained)))
@@ -121,7 +127,7 @@ def _next(
     from rebalancer.plan.model import Plan
     from rebalancer.plan.rolling import next_round
 
-    found = next_round(live.cluster, policy, left, most=how.batch, make=planner(options))
+    found = next_round(live.cluster, policy, left, most=how.batch, within=how.within, make=planner(options))
     if isinstance(found, Plan):
         raise PlanImpossible(f"{left[0]} cannot be emptied any more: {_who_stays(found)}")
     return found

@@ -4,6 +4,6 @@ In: a cluster, a policy and a placement (found by ``placement``). Out: a :class:
 as it is. Pure: the same input, seed and effort give the same plan to the byte.
 """
 
-from rebalancer.plan.model import Guards, Plan, Prediction, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import Deadline, Guards, Plan, Prediction, Reason, Score, Step, Unplaced
 
-__all__ = ["Guards", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+__all__ = ["Deadline", "Guards", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]

@@ -123,6 +123,7 @@ def _migration(uuid: str, settings: MigrationSettings) -> Mapping[str, object]:
         "timeout": settings.timeout,
         "transport": settings.transport,
         "weight": settings.weight,
+        "priority": settings.priority,
         "retry": {"times": settings.retries, "after": settings.retry_after},
     }
     return {key: value for key, value in asked.items() if value is not None}

@@ -15,7 +15,7 @@ from rebalancer.documents import Document, Model, header, parse_document, valida
 from rebalancer.errors import InvalidInput, Problem
 from rebalancer.placement.explain import Breach
 from rebalancer.plan.experience import Basis
-from rebalancer.plan.model import Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import Deadline, Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
 
@@ -91,6 +91,7 @@ class _Options(Model):
     when_not_converging: tuple[Rung, ...] = ()
     transport: str | None = None
     weight: Number = Field(default=1.0, gt=0)
+    priority: int = 0
     retries: int = Field(default=0, ge=0, le=10)
     retry_after: Number = Field(default=60.0, gt=0)
 
@@ -142,6 +143,16 @@ class _Guards(Model):
     pace: _Pace = _Pace()
 
 
+class _Deadline(Model):
+    """``in_time`` and ``late`` are for readers: they follow from the steps."""
+
+    hosts: frozenset[str]
+    within: Amount
+    strict: bool = False
+    in_time: tuple[str, ...] = ()
+    late: dict[str, Number] = Field(default_factory=dict)
+
+
 class _PlanFile(Model):
     api_version: str = Field(alias="apiVersion")
     kind: str
@@ -155,6 +166,7 @@ class _PlanFile(Model):
     notes: tuple[str, ...] = ()
     guards: _Guards
     windows: tuple[WindowEntry, ...] = ()
+    deadline: _Deadline | None = None
     snapshot: dict[str, object]
 
 
@@ -195,9 +207,31 @@ def dump_plan(plan: Plan) -> str:
             **_pace(plan.guards.pace),
         },
         **({"windows": [window.model_dump() for window in plan.windows]} if plan.windows else {}),
+        **_deadline(plan),
         "snapshot": json.loads(dump_snapshot(plan.snapshot)),
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _deadline(plan: Plan) -> Mapping[str, object]:
+    """Nothing where there is none."""
+    if plan.deadline is None:
+        return {}
+    return {
+        "deadline": {
+            "hosts": sorted(plan.deadline.hosts),
+            "within": plan.deadline.within,
+            "strict": plan.deadline.strict,
+            "in_time": list(plan.in_time),
+            "late": dict(plan.late),
+        }
+    }
+
+
+def _to_deadline(deadline: _Deadline | None) -> Deadline | None:
+    if deadline is None:
+        return None
+    return Deadline(hosts=deadline.hosts, within=Seconds(deadline.within), strict=deadline.strict)
 
 
 def _pace(pace: Pace) -> Mapping[str, object]:
@@ -244,6 +278,7 @@ def _step(step: Step) -> Mapping[str, object]:
             "when_not_converging": [rung.value for rung in settings.when_not_converging],
             "transport": settings.transport,
             "weight": settings.weight,
+            "priority": settings.priority,
             "retries": settings.retries,
             "retry_after": settings.retry_after,
         },
@@ -296,6 +331,7 @@ def parse_plan(text: str, file: str) -> Plan:
             pace=_to_pace(found.guards.pace),
         ),
         windows=found.windows,
+        deadline=_to_deadline(found.deadline),
     )
 
 
@@ -323,6 +359,7 @@ def _to_step(step: _Step) -> Step:
             when_not_converging=options.when_not_converging,
             transport=options.transport,
             weight=float(options.weight),
+            priority=options.priority,
             retries=options.retries,
             retry_after=Seconds(options.retry_after),
         ),

@@ -17,7 +17,7 @@ from rebalancer.placement.explain import breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.experience import Experience
-from rebalancer.plan.model import Guards, Pace, Plan, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import LATE, Deadline, Guards, Pace, Plan, Reason, Score, Step, Unplaced
 from rebalancer.plan.precopy import remedy
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
@@ -41,16 +41,25 @@ def make_plan(
     elapsed: Callable[[], float] = lambda: 0.0,
     history: History | None = None,
     experience: Experience | None = None,
+    deadline: Deadline | None = None,
 ) -> Plan:
     """The plan for a cluster under a policy; the same input, seed and effort give the same plan.
 
     Raises :class:`~rebalancer.errors.Unsupported` where the policy asks of a host what it cannot do. What cannot be
     placed or reached is in the plan, with reasons; it never makes the rest fail. ``history``: what happened before;
     without it ``cooldown``, ``per_domain`` and ``confirmations`` are not asked for. ``experience``: what predictions
-    go by besides what was measured.
+    go by besides what was measured. ``deadline``: by when hosts are to be empty; as many domains as can be found leave
+    in time, those of higher priority first.
     """
-    planning = _Planning(cluster, policy, history, experience or Experience())
+    planning = _Planning(cluster, policy, history, experience or Experience(), deadline)
     placement, found = planning.decide(seed, effort, elapsed)
+    if deadline is not None and deadline.strict:
+        for _ in range(_MOST_ROUNDS):
+            late = planning.late((placement, found))
+            if not late:
+                break
+            planning.keep(late)
+            placement, found = planning.decide(seed, effort, elapsed)
     return planning.describe(placement, found, seed, created_at)
 
 
@@ -80,6 +89,7 @@ class _Planning:
         policy: Policy,
         history: History | None = None,
         experience: Experience = _NO_EXPERIENCE,
+        deadline: Deadline | None = None,
     ) -> None:
         compiled = compile_problem(policy, cluster, history=history)
         self.cluster = cluster
@@ -88,6 +98,7 @@ class _Planning:
         self.compiled: Problem = compiled.problem
         self.problem: Problem = compiled.problem
         self.experience = experience
+        self.deadline = deadline
         self.domains: tuple[Domain, ...] = tuple(map(experience.applied, compiled.view.domains))
         self.settings = compiled.settings
         self.caps = compiled.link_caps
@@ -98,6 +109,41 @@ class _Planning:
         self.cuts: list[_Cut] = []
 
     def decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
+        """Where everything goes and how it gets there. Who would leave too late for a deadline is sent elsewhere where
+        that helps."""
+        found = best = self._decide(seed, effort, elapsed)
+        cuts, problem = self.cuts, self.problem
+        for _ in range(_MOST_DESTINATIONS_TRIED if self.deadline is not None else 0):
+            late = self.late(found)
+            if not late or elapsed() >= 1.0:
+                break
+            self._add([_Cut(d, int(found[0][d]), why) for d, why in late.items()])
+            found = self._decide(seed, effort, elapsed)
+            if self._lateness(found) < self._lateness(best):
+                best, cuts, problem = found, self.cuts, self.problem
+        self.cuts, self.problem = cuts, problem
+        return best
+
+    def late(self, found: tuple[IntArray, Schedule]) -> dict[int, str]:
+        """Who would leave hosts of the deadline too late, and by how much in words."""
+        late: dict[int, str] = {}
+        if self.deadline is None:
+            return late
+        for step in found[1].steps:
+            over = step.predicted.end - self.deadline.within
+            if step.source in self.deadline.hosts and over > LATE:
+                domain = self.problem.domains.index(step.uuid)
+                late[domain] = f"would leave {step.source} {format_duration(over)} after the deadline"
+        return late
+
+    def _lateness(self, found: tuple[IntArray, Schedule]) -> tuple[float, ...]:
+        """The lower, the better: rules that are broken, then who is late, by priority."""
+        late = [self.settings[domain].priority for domain in self.late(found)]
+        priorities = sorted({settings.priority for settings in self.settings}, reverse=True)
+        hard = State(self.compiled, found[0]).costs()[:2]
+        return (*(round(float(cost), 6) for cost in hard), *(late.count(priority) for priority in priorities))
+
+    def _decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
         def stop() -> bool:
             return elapsed() >= 1.0
 
@@ -155,6 +201,7 @@ class _Planning:
             names=self.policy.names,
             caps=self.caps,
             rules=self.step_rules,
+            deadline=self.deadline,
         )
 
     def _is_worth_it(self, placement: IntArray) -> bool:
@@ -220,28 +267,41 @@ class _Planning:
                 cuts.append(_Cut(d, goal, f"would never converge: {why}"))
         return cuts
 
+    def keep(self, domains: Mapping[int, str]) -> None:
+        """Domains stay where they are: domain → why."""
+        refused = {
+            (domain, host): why
+            for domain, why in domains.items()
+            for host in range(len(self.problem.hosts))
+            if host != self.problem.start[domain]
+        }
+        term = Term(name="deadline", primitive=self._refusing(refused), continuous=False)
+        self.compiled = replace(self.compiled, terms=(*self.compiled.terms, term))
+        self._add([])
+
     def _add(self, cuts: list[_Cut]) -> None:
         """Forbids destinations that cannot be reached; after a few for one domain, all of them."""
-        self.cuts += cuts
-        masks = np.ones((len(self.domains), len(self.problem.hosts)), dtype=np.bool_)
+        self.cuts = [*self.cuts, *cuts]
         reasons: dict[tuple[int, int], str] = {}
         for cut in self.cuts:
             tried = sum(other.domain == cut.domain and other.reason != TOO_NARROW for other in self.cuts)
             hosts = [cut.host] if tried < _MOST_DESTINATIONS_TRIED else range(len(self.problem.hosts))
             for host in hosts:
                 if host != self.problem.start[cut.domain]:
-                    masks[cut.domain, host] = False
                     reasons.setdefault((cut.domain, host), cut.reason)
-        rows = sorted({cut.domain for cut in self.cuts})
+        term = Term(name="reachable", primitive=self._refusing(reasons), continuous=False)
+        self.problem = replace(self.compiled, terms=(*self.compiled.terms, term)) if reasons else self.compiled
+
+    def _refusing(self, reasons: Mapping[tuple[int, int], str]) -> AllowedHosts:
+        """(domain, host) → why the domain cannot go there."""
+        row = {domain: number for number, domain in enumerate(sorted({domain for domain, _ in reasons}))}
+        masks = np.ones((len(row), len(self.problem.hosts)), dtype=np.bool_)
         mask = np.full(len(self.domains), -1, dtype=np.int64)
-        mask[rows] = np.arange(len(rows))
-        primitive = AllowedHosts(
-            masks=masks[rows],
-            mask=mask,
-            reasons={(rows.index(domain), host): text for (domain, host), text in reasons.items()},
-        )
-        self.problem = replace(
-            self.compiled, terms=(*self.compiled.terms, Term(name="reachable", primitive=primitive, continuous=False))
+        for domain, host in reasons:
+            masks[row[domain], host] = False
+            mask[domain] = row[domain]
+        return AllowedHosts(
+            masks=masks, mask=mask, reasons={(row[domain], host): text for (domain, host), text in reasons.items()}
         )
 
     def describe(self, placement: IntArray, made: Schedule, seed: int, created_at: str) -> Plan:
@@ -270,6 +330,7 @@ class _Planning:
             makespan_bound=made.bound,
             guards=self._guards(),
             windows=tuple(located.entry for located in self.policy.windows),
+            deadline=self.deadline,
             advised=self.advised,
         )
 

@@ -20,7 +20,10 @@ from rebalancer.policy.windows import WindowEntry
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Guards", "Pace", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+__all__ = ["LATE", "Deadline", "Guards", "Pace", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+
+LATE = 1e-6
+"""Seconds after a deadline that do not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,18 @@ class Guards:
     pace: Pace = field(default_factory=Pace)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """Hosts that are to be empty ``within`` so many seconds from the plan's start, as it is predicted.
+
+    ``strict``: who would leave too late stays, instead of leaving late.
+    """
+
+    hosts: frozenset[str]
+    within: Seconds
+    strict: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that a run needs, and all that a reader needs to judge it. Times in seconds from the start of the run."""
@@ -156,12 +171,32 @@ class Plan:
     guards: Guards = field(default_factory=Guards)
     windows: tuple[WindowEntry, ...] = ()
     """When it may be carried out; always, where there are none."""
+    deadline: Deadline | None = None
     advised: Mapping[str, str] = field(default_factory=dict, compare=False)
     """UUID → host, of the best placement found, carried out or still to be confirmed; not in the plan file."""
 
     @cached_property
     def makespan(self) -> Seconds:
         return Seconds(max((step.predicted.end for step in self.steps), default=0.0))
+
+    @cached_property
+    def departures(self) -> Mapping[str, Step]:
+        """UUID → the step after which a domain is no more on any host of the deadline."""
+        hosts = self.deadline.hosts if self.deadline is not None else frozenset[str]()
+        return {step.uuid: step for step in self.steps if step.source in hosts}
+
+    @cached_property
+    def late(self) -> Mapping[str, Seconds]:
+        """UUID → how long after the deadline a domain leaves, of those that leave too late."""
+        if self.deadline is None:
+            return {}
+        over = {uuid: step.predicted.end - self.deadline.within for uuid, step in self.departures.items()}
+        return {uuid: Seconds(time) for uuid, time in over.items() if time > LATE}
+
+    @cached_property
+    def in_time(self) -> tuple[str, ...]:
+        """UUIDs of the domains that leave by the deadline."""
+        return tuple(uuid for uuid in self.departures if uuid not in self.late)
 
     @cached_property
     def gap(self) -> float:

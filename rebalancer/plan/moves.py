@@ -13,6 +13,7 @@ from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import switchover_burst
+from rebalancer.plan.model import Deadline
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
 from rebalancer.policy.steps import StepRules
@@ -39,6 +40,7 @@ class Moves:
     caps: Mapping[str, BytesPerSecond]
     rules: StepRules = field(default_factory=StepRules)
     experience: Experience = field(default_factory=Experience)
+    deadline: Deadline | None = None
 
 
 class StuckMovesError(PlanImpossible):

@@ -6,19 +6,20 @@ or need not be, as long as these have room, so that few domains move twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from rebalancer.checker import check_plan
 from rebalancer.cluster import Cluster
+from rebalancer.cluster.units import Seconds
 from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.placement.problem import Term
 from rebalancer.plan.back import Home, under_old_names
 from rebalancer.plan.make import make_plan
-from rebalancer.plan.model import Plan
+from rebalancer.plan.model import Deadline, Plan
 from rebalancer.policy.clause import Goal
 from rebalancer.policy.model import Clause, Limits, Policy
 from rebalancer.policy.view import View
@@ -28,7 +29,11 @@ __all__ = ["Rolling", "Round", "homes_of", "next_round", "roll", "way_home"]
 _WEIGHT = 1e6
 """Of a domain that goes where it will have to leave again, or does not come home: more than any other goal's."""
 
-Make = Callable[[Cluster, Policy], Plan]
+
+class Make(Protocol):
+    """How plans are made."""
+
+    def __call__(self, cluster: Cluster, policy: Policy, *, deadline: Deadline | None = None) -> Plan: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +67,22 @@ def roll(
     *,
     most: int | None = None,
     home: bool = False,
+    within: Seconds | None = None,
     make: Make = make_plan,
 ) -> Rolling:
-    """All rounds, each planned for what the one before leaves. ``most``: hosts at once; None: as many as will go."""
+    """All rounds, each planned for what the one before leaves. ``most``: hosts at once; None: as many as will go.
+    ``within``: a host that cannot be emptied in this time, rounds one right after another, is stuck."""
     homes = homes_of(cluster, hosts)
     left, rounds = list(hosts), list[Round]()
     stuck: dict[str, Plan] = {}
     while left:
-        found = next_round(cluster, policy, left, most=most, make=make)
+        found = next_round(cluster, policy, left, most=most, within=within, make=make)
         if isinstance(found, Plan):
             stuck[left.pop(0)] = found
             continue
         rounds.append(found)
         cluster = after(cluster, found.plan)
+        within = None if within is None else Seconds(max(within - found.plan.makespan, 0.0))
         left = [host for host in left if host not in found.hosts]
     return Rolling(
         rounds=tuple(rounds), stuck=stuck, home=way_home(cluster, policy, homes, make=make) if home and rounds else None
@@ -82,12 +90,18 @@ def roll(
 
 
 def next_round(
-    cluster: Cluster, policy: Policy, left: Sequence[str], *, most: int | None = None, make: Make = make_plan
+    cluster: Cluster,
+    policy: Policy,
+    left: Sequence[str],
+    *,
+    most: int | None = None,
+    within: Seconds | None = None,
+    make: Make = make_plan,
 ) -> Round | Plan:
-    """The most of the hosts that are ``left`` which can be emptied at once. Where not even the first of them can be:
-    the plan that shows why, for that one."""
+    """The most of the hosts that are ``left`` which can be emptied at once, in time (``within``). Where not even
+    the first of them can be: the plan that shows why, for that one."""
     limit = len(left) if most is None else min(most, len(left))
-    batch = _Batches(cluster, policy, left, make)
+    batch = _Batches(cluster, policy, left, within, make)
     for size in _sizes(limit):
         if batch.grow(left[:size]):
             break
@@ -111,12 +125,15 @@ def _sizes(limit: int) -> Iterable[int]:
 class _Batches:
     """The largest batch that has been found to work. A batch is planned only where there is room for it at all."""
 
-    def __init__(self, cluster: Cluster, policy: Policy, left: Sequence[str], make: Make) -> None:
+    def __init__(
+        self, cluster: Cluster, policy: Policy, left: Sequence[str], within: Seconds | None, make: Make
+    ) -> None:
         self.hosts: list[str] = []
         self.found: Plan | None = None
         self._cluster = cluster
         self._policy = policy
         self._left = left
+        self._within = within
         self._make = make
 
     def grow(self, hosts: Sequence[str]) -> bool:
@@ -131,7 +148,9 @@ class _Batches:
     def plan(self, hosts: Sequence[str]) -> Plan:
         later = frozenset(self._left) - frozenset(hosts)
         policy = _with_goal(self._policy, _NotThere(hosts=later)) if later else self._policy
-        return self._make(self._cluster.with_maintenance(frozenset(hosts)), policy)
+        emptied = frozenset(hosts)
+        deadline = None if self._within is None else Deadline(hosts=emptied, within=self._within, strict=True)
+        return self._make(self._cluster.with_maintenance(emptied), policy, deadline=deadline)
 
     def _has_room(self, hosts: Sequence[str]) -> bool:
         """Whether the memory in use on these hosts is no more than what the others have free."""

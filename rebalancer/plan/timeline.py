@@ -92,8 +92,20 @@ class Timetable:
             if leg.domain in last:
                 self.next_leg[last[leg.domain]] = index
             last[leg.domain] = index
+        self.departures = self._departures()
         self.first = sorted(set(range(len(self.legs))) - set(self.next_leg.values()))
         self._slower: dict[float, list[Trip]] = {1.0: self.trips}
+
+    def _departures(self) -> frozenset[int]:
+        """The legs with which domains leave the hosts of the deadline for good."""
+        deadline, hosts = self.moves.deadline, self.moves.problem.hosts
+        if deadline is None:
+            return frozenset()
+        last = {leg.domain: i for i, leg in enumerate(self.legs) if hosts[leg.source] in deadline.hosts}
+        return frozenset(last.values())
+
+    def priority(self, leg: int) -> int:
+        return self.trips[leg].settings.priority
 
     def _limited(self, limit: float) -> list[Trip]:
         if limit not in self._slower:

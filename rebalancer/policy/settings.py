@@ -71,6 +71,8 @@ class MigrationSettings:
     transport: str | None = None
     weight: float = 1.0
     """Its share of a link in relation to that of others."""
+    priority: int = 0
+    """Who of those that leave a host by a deadline goes first: the highest."""
     retries: int = 0
     """How often it is tried again after it failed or was given up."""
     retry_after: Seconds = Seconds(60.0)

@@ -45,6 +45,7 @@ def print_plan(console: Console, plan: Plan, *, policy: str) -> None:
     if plan.steps:
         heading(console, _steps_title(plan))
         print_steps(console, plan)
+    _print_deadline(console, plan)
     print_unplaced(console, plan.unplaced)
     if plan.notes:
         heading(console, "Notes")
@@ -113,6 +114,25 @@ def print_reasons(console: Console, reasons: Mapping[str, str]) -> None:
         item(console, words, lead=text(f"{host}: "), indent=4)
     if len(reasons) > _MOST_HOSTS:
         item(console, f"and {len(reasons) - _MOST_HOSTS} more hosts", indent=4)
+
+
+def _print_deadline(console: Console, plan: Plan) -> None:
+    """Who leaves the hosts of a deadline in time, and who does not."""
+    if plan.deadline is None:
+        return
+    signs = glyphs(console)
+    heading(
+        console, f"To be empty in {format_duration(plan.deadline.within)}: {', '.join(sorted(plan.deadline.hosts))}"
+    )
+    if plan.in_time:
+        names = ", ".join(plan.departures[uuid].domain for uuid in plan.in_time)
+        item(console, text(names), lead=Text(f"{signs.good} in time  ", "green"))
+    for uuid, over in plan.late.items():
+        words = f"{plan.departures[uuid].domain}, by {format_duration(over)}"
+        item(console, text(words), lead=Text(f"{signs.bad} too late ", "red"))
+    for domain in plan.snapshot.active_domains:
+        if plan.placement.get(domain.uuid, domain.host) in plan.deadline.hosts:
+            item(console, text(domain.name), lead=Text(f"{signs.bad} stays    ", "red"))
 
 
 def _print_violations(console: Console, plan: Plan) -> None:

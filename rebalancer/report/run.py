@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -89,6 +89,24 @@ def _advice(result: RunResult) -> str:
     return f"{said}. To go on: rebalance resume {result.run_id}; or plan again."
 
 
+def _deadline(plan: Plan, result: RunResult) -> Mapping[str, object]:
+    """Who was off the hosts of a deadline in time, and who was to be; nothing where there was none."""
+    if plan.deadline is None:
+        return {}
+    within, hosts = plan.deadline.within, plan.deadline.hosts
+    ended = {uuid: result.outcomes.get(step.id) for uuid, step in plan.departures.items()}
+    in_time = [
+        uuid
+        for uuid, outcome in ended.items()
+        if outcome is not None and outcome.outcome is Outcome.DONE and (outcome.finished or 0.0) <= within
+    ]
+    there = [domain.uuid for domain in plan.snapshot.active_domains if domain.host in hosts]
+    late = [uuid for uuid in there if uuid not in in_time]
+    predicted = {"in_time": list(plan.in_time), "late": [uuid for uuid in there if uuid not in plan.in_time]}
+    found = {"hosts": sorted(hosts), "within": within, "in_time": in_time, "late": late, "predicted": predicted}
+    return {"deadline": found}
+
+
 def run_json(plan: Plan, result: RunResult, differences: Sequence[str] = ()) -> str:
     data = {
         "run": result.run_id,
@@ -114,5 +132,6 @@ def run_json(plan: Plan, result: RunResult, differences: Sequence[str] = ()) -> 
             uuid: {"host": place.host, "name": place.name} if place else None for uuid, place in result.where.items()
         },
         "problems": [*result.problems, *differences],
+        **_deadline(plan, result),
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

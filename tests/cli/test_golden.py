@@ -21,6 +21,7 @@ CASES = {
     "place": ("place", "domains.yaml", *POLICY),
     "simulate": ("simulate", *POLICY),
     "simulate-fail": ("simulate", "--fail", "h1", "--add", "domains.yaml", "--more", "domains.yaml", *POLICY),
+    "evacuate-deadline": ("evacuate", "h1", "-p", "evacuate", "--deadline", "30s", "--yes"),
 }
 
 
