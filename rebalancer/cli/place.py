@@ -20,7 +20,7 @@ from rebalancer.cli.options import (
     Snapshot,
     TimeLimit,
 )
-from rebalancer.cli.planning import DEFAULT_EFFORT
+from rebalancer.cli.planning import DEFAULT_EFFORT, listen
 from rebalancer.cli.status import ExitStatus
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def place(
     cluster = read_input(inventory, snapshot, ignore_unreachable=ignore_unreachable)
     domains = read_newcomers(file)
     policy = policy_for(policies, cluster, domains)
+    listen()
     with patience(time_limit) as elapsed:
         started = start_domains(cluster, policy, domains, best=best, seed=seed, effort=effort, elapsed=elapsed)
     if output is Format.JSON:

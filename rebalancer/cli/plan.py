@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rebalancer.cli.inputs import INVENTORY_VARIABLE, read_input, refuse_to_overwrite, tell
+from rebalancer.cli.history import read_history
+from rebalancer.cli.inputs import INVENTORY_VARIABLE, load_policy, patience, read_input, refuse_to_overwrite, tell
 from rebalancer.cli.options import (
     Batch,
     DetailedExitcode,
@@ -26,7 +27,7 @@ from rebalancer.cli.options import (
     Snapshot,
     TimeLimit,
 )
-from rebalancer.cli.planning import DEFAULT_EFFORT, PlanningOptions, plan_for
+from rebalancer.cli.planning import DEFAULT_EFFORT, PlanningOptions, listen, plan_for
 from rebalancer.cli.rolling import RollingOptions, print_rolling, rolling_json, rolling_plan, selected_hosts
 from rebalancer.cli.status import ExitStatus
 from rebalancer.errors import InvalidInput
@@ -39,6 +40,9 @@ __all__ = ["plan"]
 Rolling = Annotated[
     str | None,
     typer.Option("--rolling", metavar="SELECTOR", help="Empty the hosts that an expression selects, round by round."),
+]
+Frontier = Annotated[
+    bool, typer.Option("--frontier", help="Instead of a plan: the best score for each of several numbers of moves.")
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the plan here, as JSON.")]
 
@@ -59,6 +63,7 @@ def plan(
     rolling: Rolling = None,
     batch: Batch = None,
     back: Return = False,
+    frontier: Frontier = False,
 ) -> ExitStatus:
     """What would make the cluster better, in which order, how long it takes, and why; changes nothing."""
     from rebalancer.files import write_atomically
@@ -67,6 +72,11 @@ def plan(
 
     refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), snapshot, *(policies or []))
     options = PlanningOptions(policies=policies, seed=seed, effort=effort, time_limit=time_limit, journal=journal)
+    if frontier:
+        if rolling is not None or output is not None:
+            raise InvalidInput("--frontier makes no plan; leave --rolling and -o out")
+        cluster = read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable)
+        return _frontier(cluster, options, output_format)
     if rolling is not None:
         cluster = read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable)
         how = RollingOptions(batch=batch, home=back)
@@ -82,6 +92,27 @@ def plan(
         write_atomically(output, dump_plan(made), 0o644)
         tell(f"plan written to {output}")
     return ExitStatus.PLAN_HAS_STEPS if detailed_exitcode and made.steps else ExitStatus.DONE
+
+
+def _frontier(cluster: Cluster, options: PlanningOptions, output_format: Format) -> ExitStatus:
+    from rebalancer.plan.frontier import find_frontier
+    from rebalancer.report.console import make_console
+    from rebalancer.report.frontier import frontier_json, print_frontier
+
+    policy = load_policy(options.policies, cluster, options.default_policy)
+    history = read_history(policy, options.journal)
+    listen()
+    with patience(options.time_limit) as elapsed:
+        found = find_frontier(
+            cluster, policy, seed=options.seed, effort=options.effort, elapsed=elapsed, history=history
+        )
+    if output_format is Format.JSON:
+        print(frontier_json(found), end="")
+    else:
+        print_frontier(make_console(), found, cluster, policy=policy.name)
+    if not found.complete:
+        tell("the time limit was reached: the curve may lie lower than shown")
+    return ExitStatus.DONE
 
 
 def _in_rounds(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rebalancer.plan.rolling import Make
     from rebalancer.policy import Policy
 
-__all__ = ["DEFAULT_EFFORT", "PlanningOptions", "plan_for", "planner"]
+__all__ = ["DEFAULT_EFFORT", "PlanningOptions", "listen", "plan_for", "planner"]
 
 DEFAULT_EFFORT = 5
 
@@ -49,12 +49,18 @@ def plan_for(cluster: Cluster, options: PlanningOptions, deadline: Deadline | No
     return plan, policy.name
 
 
-def planner(options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None) -> Make:
-    """Makes plans as the options say. ``advice``: placements of earlier plans, where these are remembered."""
+def listen() -> None:
+    """Tells when the search is compiled, which takes a while."""
     from rebalancer.native import library
-    from rebalancer.plan.make import make_plan
 
     library.listeners[:] = [tell]
+
+
+def planner(options: PlanningOptions, advice: tuple[Mapping[str, str], ...] | None = None) -> Make:
+    """Makes plans as the options say. ``advice``: placements of earlier plans, where these are remembered."""
+    from rebalancer.plan.make import make_plan
+
+    listen()
     experience = read_experience(options.journal)
 
     def make(cluster: Cluster, policy: Policy, *, deadline: Deadline | None = None) -> Plan:

@@ -21,7 +21,7 @@ from rebalancer.cli.options import (
     TimeLimit,
 )
 from rebalancer.cli.place import policy_for, read_newcomers
-from rebalancer.cli.planning import DEFAULT_EFFORT
+from rebalancer.cli.planning import DEFAULT_EFFORT, listen
 from rebalancer.cli.status import ExitStatus
 
 __all__ = ["simulate"]
@@ -67,6 +67,7 @@ def simulate(
     newcomers = () if add is None else read_newcomers(add)
     kinds = () if more is None else read_newcomers(more, one_of_each=True)
     policy = policy_for(policies, cluster, (*newcomers, *kinds))
+    listen()
     with patience(time_limit) as elapsed:
         if not (hosts or newcomers or kinds):
             found = list(fail_each(cluster, policy, elapsed=elapsed))

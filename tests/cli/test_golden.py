@@ -15,6 +15,7 @@ POLICY = ("-p", "./policy.yaml")
 
 CASES = {
     "plan": ("plan", *POLICY),
+    "plan-frontier": ("plan", "--frontier", *POLICY),
     "check": ("check", *POLICY),
     "hosts": ("hosts",),
     "evacuate-impossible": ("evacuate", "h2", *POLICY),

@@ -77,6 +77,7 @@ def test_no_command_shows_the_help_and_is_an_error(cli):
         (["plan", "--time-limit", "3 parsecs"], "unknown unit 'parsecs' in '3 parsecs'"),
         (["plan", "--format", "xml"], "Invalid value for '--format'"),
         (["plan", "surplus"], "unexpected extra argument"),
+        (["plan", "--frontier", "-o", "x"], "--frontier makes no plan; leave --rolling and -o out"),
         (["evacuate"], "name the hosts to empty, or give --all"),
     ],
 )
