@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rebalancer.cluster import Cluster, Domain
+from rebalancer.checker import check_plan
+from rebalancer.cluster import Cluster, Domain, DomainState
 from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.errors import RebalancerError
 from rebalancer.plan.make import make_plan
@@ -31,20 +32,37 @@ def plan_back(cluster: Cluster, homes: Mapping[str, Home], run: Plan, *, created
     ``run``: the plan of the run to be undone: its caps, limits of hosts and migration settings hold on the way back,
     too. What cannot go home is ``unplaced``, with reasons.
     """
+    policy = _policy(cluster, homes, run)
     plan = under_old_names(
-        cluster, homes, lambda as_before: make_plan(as_before, _policy(cluster, homes, run), created_at=created_at)
+        cluster, homes, policy, lambda as_before: make_plan(as_before, policy, created_at=created_at)
     )
     limits = _limits(plan, run, cluster)
     return replace(plan, guards=Guards(links=plan.guards.links, ends=plan.guards.ends, hosts=limits))
 
 
-def under_old_names(cluster: Cluster, homes: Mapping[str, Home], make: Callable[[Cluster], Plan]) -> Plan:
+def under_old_names(
+    cluster: Cluster, homes: Mapping[str, Home], policy: Policy, make: Callable[[Cluster], Plan]
+) -> Plan:
     """What ``make`` plans for domains (by UUID) as if they had their old names already, so that each arrives under it
     where it is free; for the cluster as it is."""
     as_before = replace(cluster, domains=tuple(_named(domain, homes, cluster) for domain in cluster.domains))
-    plan = make(as_before)
+    plan = _for(cluster, make(as_before))
+    if any(violation.invariant == "name" for violation in check_plan(plan, policy)):
+        # Somebody is to come under the name that another still has: names of now are not given to others, either.
+        plan = _for(cluster, make(replace(as_before, domains=(*as_before.domains, *_held(cluster, as_before)))))
+    return plan
+
+
+def _for(cluster: Cluster, plan: Plan) -> Plan:
     steps = _from_their_names_now(plan.steps, cluster)
     return replace(plan, snapshot=cluster, fingerprint=fingerprint(cluster), steps=steps)
+
+
+def _held(cluster: Cluster, as_before: Cluster) -> Iterator[Domain]:
+    """For each domain that is taken to have its old name: one that is merely defined, and has the name of now."""
+    for now, then in zip(cluster.domains, as_before.domains, strict=True):
+        if now.name != then.name:
+            yield Domain(name=now.name, uuid=f"{now.uuid} as it is called", host=now.host, state=DomainState.SHUT_OFF)
 
 
 def _named(domain: Domain, homes: Mapping[str, Home], cluster: Cluster) -> Domain:

@@ -12,7 +12,6 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from rebalancer.checker import check_plan
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import Seconds
 from rebalancer.placement.primitives import AllowedHosts
@@ -181,10 +180,7 @@ def way_home(cluster: Cluster, policy: Policy, homes: Mapping[str, Home], *, mak
     policy's rules hold; its limits do not, as they are about moves that nobody asked for."""
     goal = _AtHome(homes={uuid: home.host for uuid, home in homes.items()})
     asked = replace(_with_goal(policy, goal), limits=Limits())
-    restoring = under_old_names(cluster, homes, lambda as_before: make(as_before, asked))
-    # Two that have each other's way to go may each need a name that the other gives up only later.
-    clash = any(violation.invariant == "name" for violation in check_plan(restoring, policy))
-    return make(cluster, asked) if clash else restoring
+    return under_old_names(cluster, homes, asked, lambda as_before: make(as_before, asked))
 
 
 def after(cluster: Cluster, plan: Plan) -> Cluster:
