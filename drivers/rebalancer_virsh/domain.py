@@ -115,6 +115,7 @@ def parse_domain(
         ),
         persistent=known.persistent,
         loads=_loads(root, maximum, current, known) if active else {},
+        interfaces=_interfaces(root),
     )
 
 
@@ -171,6 +172,27 @@ def _loads(root: Element, maximum: Bytes, current: Bytes, known: Circumstances) 
         "used": {**known.rates, **({} if resident is None else {"memory": float(resident)})},
     }
     return {statistic: amounts for statistic, amounts in found.items() if amounts}
+
+
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+
+
+def _interfaces(root: Element) -> dict[str, str]:
+    """MAC address → the network or bridge that it is on, with its VLAN; without user-mode networks, which nobody
+    shares."""
+    found: dict[str, str] = {}
+    for interface in root.iterfind("devices/interface"):
+        mac, source, tag = interface.find("mac"), interface.find("source"), interface.find("vlan/tag")
+        address = ((mac.get("address") if mac is not None else None) or "").lower()
+        if not _MAC.fullmatch(address) or interface.get("type") == "user":
+            continue
+        place = ""
+        for kind, word in (("network", "network"), ("bridge", "bridge"), ("dev", "device")):
+            if source is not None and source.get(kind) and not place:
+                place = f"{word} {printable(source.get(kind) or '')}"
+        vlan = (tag.get("id") or "") if tag is not None else ""
+        found[address] = f"{place} vlan {printable(vlan)}" if place and vlan else place
+    return found
 
 
 def _needs(root: Element, facts: HostFacts, *, active: bool) -> dict[str, frozenset[str]]:

@@ -46,10 +46,14 @@ class _Disguise:
     links: Mapping[str, str]
     labels: Mapping[str, Mapping[str, str]]
     sets: Mapping[str, Mapping[str, str]]
+    addresses: Mapping[str, str]
+    networks: Mapping[str, str]
 
     @classmethod
     def of(cls, cluster: Cluster) -> _Disguise:
         hosts = {host.name for host in cluster.hosts}
+        interfaces = [domain.interfaces for domain in cluster.domains]
+        addresses = sorted({address for each in interfaces for address in each})
         switches = {end for link in cluster.links for end in link.connects} - hosts
         return cls(
             nodes={**_numbered(hosts, "host"), **_numbered(switches, "switch")},
@@ -69,6 +73,12 @@ class _Disguise:
             sets=_numbered_values(
                 [*(host.offers for host in cluster.hosts), *(domain.needs for domain in cluster.domains)]
             ),
+            # The first byte says that nobody sells it: a locally administered address.
+            addresses={
+                address: ":".join(f"{byte:02x}" for byte in b"\x02" + number.to_bytes(5, "big"))
+                for number, address in enumerate(addresses, start=1)
+            },
+            networks=_numbered((name for each in interfaces for name in each.values() if name), "network"),
         )
 
     def cluster(self, cluster: Cluster) -> Cluster:
@@ -99,6 +109,7 @@ class _Disguise:
             labels=self._hide(domain.labels),
             needs=self._hide_sets(domain.needs),
             migration=replace(domain.migration, reason=None),
+            interfaces={self.addresses[a]: self.networks.get(name, "") for a, name in domain.interfaces.items()},
         )
 
     def link(self, link: Link) -> Link:

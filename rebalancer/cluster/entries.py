@@ -143,6 +143,16 @@ class NewDomainEntry(Model):
     """Statistic → resource → amount, beside ``uses``: ``{p95@1h: {cpu: 2.5}, requested: {cpu: 4}}``."""
 
 
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+
+
+def _mac(text: str) -> str:
+    lower = text.lower()
+    if not _MAC.fullmatch(lower):
+        raise ValueError(f"{shown(text)} is not a MAC address such as 52:54:00:12:34:56")
+    return lower
+
+
 class DomainEntry(NewDomainEntry):
     """A domain as it was read."""
 
@@ -151,6 +161,8 @@ class DomainEntry(NewDomainEntry):
     state: DomainState = DomainState.RUNNING
     migration: TraitsEntry = TraitsEntry()
     persistent: bool = True
+    interfaces: Mapping[Annotated[str, AfterValidator(_mac)], str] = Field(default_factory=dict)
+    """MAC address → the network on its host: ``{"52:54:00:12:34:56": bridge br0}``."""
 
 
 def links_of(entries: Iterable[LinkEntry]) -> tuple[Link, ...]:

@@ -112,6 +112,8 @@ class Domain:
     loads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Other figures than ``uses``, by statistic (see :mod:`~rebalancer.cluster.statistics`):
     ``{"p95@1h": {"cpu": 2.5}, "requested": {"cpu": 4}}``."""
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    """MAC address → what it is on at its host, where that is known: ``{"52:54:00:12:34:56": "bridge br0"}``."""
 
     def load(self, resource: str, statistic: str | None = None) -> float | None:
         """How much of a resource counts by a statistic; None where that is not known. Without one: what it uses."""

@@ -147,6 +147,7 @@ def _domain(entry: DomainEntry) -> Domain:
         ),
         persistent=entry.persistent,
         loads=entry.loads,
+        interfaces=entry.interfaces,
     )
 
 
@@ -219,6 +220,7 @@ def _domain_as_written(domain: Domain) -> dict[str, object]:
             "needs": _sets(domain.needs),
             "migration": migration,
             "loads": {name: _amounts(amounts) for name, amounts in sorted(domain.loads.items())},
+            "interfaces": dict(sorted(domain.interfaces.items())),
         }
     )
     return entry if domain.persistent else {**entry, "persistent": False}

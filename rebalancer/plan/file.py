@@ -14,6 +14,7 @@ from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Problem
 from rebalancer.placement.explain import Breach
+from rebalancer.plan.addresses import address_clashes, clashes_on_the_way
 from rebalancer.plan.experience import Basis
 from rebalancer.plan.model import Deadline, Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
@@ -164,6 +165,8 @@ class _PlanFile(Model):
     makespan: _Makespan = _Makespan()
     unplaced: tuple[_Unplaced, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """For readers: they follow from snapshot and steps."""
     guards: _Guards
     windows: tuple[WindowEntry, ...] = ()
     deadline: _Deadline | None = None
@@ -201,6 +204,7 @@ def dump_plan(plan: Plan) -> str:
             for each in plan.unplaced
         ],
         "notes": list(plan.notes),
+        "warnings": [str(clash) for clash in (*address_clashes(plan.snapshot), *clashes_on_the_way(plan))],
         "guards": {
             "links": dict(plan.guards.links),
             "hosts": {resource: dict(limits) for resource, limits in plan.guards.hosts.items()},

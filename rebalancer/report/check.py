@@ -7,8 +7,9 @@ import json
 from rich.console import Console
 from rich.text import Text
 
+from rebalancer.plan.addresses import address_clashes
 from rebalancer.plan.model import Plan
-from rebalancer.report.console import glyphs, heading, show
+from rebalancer.report.console import glyphs, heading, show, warnings
 from rebalancer.report.plan import print_breaches, print_cluster, print_quality
 from rebalancer.report.tables import load_table, score_table
 
@@ -30,6 +31,7 @@ def print_check(console: Console, assessment: Plan, *, policy: str) -> None:
     else:
         console.print()
         show(console, Text("All rules hold.", style="green"))
+    warnings(console, address_clashes(assessment.snapshot))
 
 
 def check_json(assessment: Plan) -> str:
@@ -42,5 +44,6 @@ def check_json(assessment: Plan) -> str:
             {"rule": breach.rule, "amount": breach.amount, "text": breach.text}
             for breach in assessment.violations_before
         ],
+        "warnings": [str(clash) for clash in address_clashes(assessment.snapshot)],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
@@ -12,7 +13,9 @@ from rich.text import Text
 
 from rebalancer.cluster.text import printable
 
-__all__ = ["Glyphs", "glyphs", "heading", "item", "make_console", "show", "text"]
+__all__ = ["Glyphs", "glyphs", "heading", "item", "make_console", "show", "text", "warnings"]
+
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,17 @@ def show(console: Console, renderable: RenderableType) -> None:
 def heading(console: Console, title: str) -> None:
     console.print()
     show(console, Text(title, style="bold"))
+
+
+def warnings(console: Console, found: Sequence[object]) -> None:
+    """What needs a look, though nobody is hindered by it."""
+    if not found:
+        return
+    heading(console, "Warnings")
+    for warning in found[:_MOST_WARNINGS]:
+        item(console, text(warning, "yellow"), lead=f"{glyphs(console).bullet} ")
+    if len(found) > _MOST_WARNINGS:
+        item(console, f"and {len(found) - _MOST_WARNINGS} more", lead=f"{glyphs(console).bullet} ")
 
 
 def item(console: Console, *parts: Text | str, indent: int = 0, lead: Text | str = "") -> None:

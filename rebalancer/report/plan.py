@@ -11,8 +11,9 @@ from rich.text import Text
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import format_bytes, format_duration, format_number
 from rebalancer.placement.explain import Breach
+from rebalancer.plan.addresses import address_clashes, clashes_on_the_way
 from rebalancer.plan.model import Plan, Unplaced
-from rebalancer.report.console import glyphs, heading, item, show, text
+from rebalancer.report.console import glyphs, heading, item, show, text, warnings
 from rebalancer.report.steps import print_steps
 from rebalancer.report.tables import load_table, score_table
 
@@ -47,6 +48,7 @@ def print_plan(console: Console, plan: Plan, *, policy: str) -> None:
         print_steps(console, plan)
     _print_deadline(console, plan)
     print_unplaced(console, plan.unplaced)
+    warnings(console, (*address_clashes(plan.snapshot), *clashes_on_the_way(plan)))
     if plan.notes:
         heading(console, "Notes")
         for note in plan.notes:

@@ -36,6 +36,8 @@ TRAITS = st.builds(
     reason=st.none() | TEXT,
 )
 
+INTERFACES = st.dictionaries(st.from_regex(r"52:54:00:00:00:0[a-d]", fullmatch=True), TEXT | st.just(""), max_size=2)
+
 
 @st.composite
 def clusters(draw: st.DrawFn) -> Cluster:
@@ -68,6 +70,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
             needs=draw(SETS),
             migration=draw(TRAITS),
             persistent=draw(st.booleans()),
+            interfaces=draw(INTERFACES),
             loads=draw(LOADS),
         )
         for host, name, number in found

@@ -42,7 +42,7 @@ domains:
     needs: {{network: [br0]}}
     migration: {{memory: 4 GiB, dirty_rate: 30 MiB/s, allowed: false, reason: a passed-through device}}
     persistent: false
-  - {{name: web, uuid: {OTHER}, host: h2, uses: {{memory: 1 GiB}}}}
+  - {{name: web, uuid: {OTHER}, host: h2, uses: {{memory: 1 GiB}}, interfaces: {{"52:54:00:00:00:0A": bridge br0}}}}
 links:
   - {{name: nic, connects: [h1, tor1], capacity: 10 Gbit/s}}
 """
@@ -81,6 +81,7 @@ CLUSTER = Cluster(
         ),
         Domain(
             name="web",
+            interfaces={"52:54:00:00:00:0a": "bridge br0"},
             uuid=OTHER,
             host="h2",
             uses={"memory": 2**30},
@@ -281,7 +282,21 @@ def test_anonymised_clusters_keep_their_shape_and_nothing_else(cluster):
 
 def test_anonymised_clusters_tell_no_names():
     text = dump_snapshot(anonymise(CLUSTER))
-    for secret in ('lab"', "h1", "database", "web", "r1", "db", "br0", "passed", "disks", "tor1", UUID):
+    for secret in (
+        'lab"',
+        "h1",
+        "database",
+        "web",
+        "r1",
+        "db",
+        "br0",
+        "bridge br0",
+        "52:54:00",
+        "passed",
+        "disks",
+        "tor1",
+        UUID,
+    ):
         assert f'"{secret}' not in text
     assert json.loads(text)["domains"][0]["labels"] == {"app": "app-1"}
 

@@ -187,6 +187,26 @@ def test_what_a_domain_needs() -> None:
     }
 
 
+def test_mac_addresses_and_what_they_are_on() -> None:
+    found = domain(
+        "<devices>"
+        "<interface type='network'><mac address='52:54:00:00:00:0A'/><source network='prod' bridge='virbr0'/>"
+        "</interface>"
+        "<interface type='bridge'><mac address='52:54:00:00:00:0b'/><source bridge='br0'/><vlan><tag id='5'/></vlan>"
+        "</interface>"
+        "<interface type='direct'><mac address='52:54:00:00:00:0c'/><source dev='eth0' mode='bridge'/></interface>"
+        "<interface type='vhostuser'><mac address='52:54:00:00:00:0d'/></interface>"
+        "<interface type='bridge'><mac address='nonsense'/><source bridge='br0'/></interface>"
+        "<interface type='user'><mac address='52:54:00:00:00:0e'/></interface></devices>"
+    )
+    assert found.interfaces == {
+        "52:54:00:00:00:0a": "network prod",
+        "52:54:00:00:00:0b": "bridge br0 vlan 5",
+        "52:54:00:00:00:0c": "device eth0",
+        "52:54:00:00:00:0d": "",
+    }
+
+
 @pytest.mark.parametrize(
     ("cpu", "token"),
     [
