@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rebalancer.cluster import Capabilities
+from rebalancer.cluster import Capabilities, NameForm
 from rebalancer.drivers.xml import Element
 
 __all__ = ["MIB", "capabilities_of", "kind_of", "version_of"]
@@ -32,7 +32,7 @@ _TABLE = {
         bandwidth_unit=MIB,
     ),
     # libxl: its migration parameters are migrate_uri, destination_name and destination_xml; job info has the time only.
-    "xen": Capabilities(live=True, rename=True, transports=("tcp",), bandwidth_unit=MIB),
+    "xen": Capabilities(live=True, rename=True, transports=("tcp",), bandwidth_unit=MIB, names=NameForm.NO_NUMBER),
 }
 _NOTHING = Capabilities(bandwidth_unit=MIB)
 _DIRTY_RATE_SINCE = (7, 2)

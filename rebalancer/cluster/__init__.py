@@ -3,7 +3,7 @@
 In: nothing. Out: :class:`Cluster`, which ``policy``, ``placement`` and ``plan`` work on.
 """
 
-from rebalancer.cluster.capabilities import Capabilities
+from rebalancer.cluster.capabilities import Capabilities, NameForm
 from rebalancer.cluster.model import Cluster, Domain, DomainState, Host, HostState, Link, MigrationTraits
 from rebalancer.cluster.network import DirectedLink, Network
 from rebalancer.cluster.writes import Writes
@@ -18,6 +18,7 @@ __all__ = [
     "HostState",
     "Link",
     "MigrationTraits",
+    "NameForm",
     "Network",
     "Writes",
 ]

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-__all__ = ["Capabilities"]
+__all__ = ["Capabilities", "NameForm"]
+
+
+class NameForm(StrEnum):
+    """What a hypervisor takes for a domain's name."""
+
+    FILE = "file"
+    """What a file can be called: libvirt keeps ``NAME.xml`` and ``NAME.log``, and refuses ``/``."""
+    NO_NUMBER = "no_number"
+    """As FILE, but not digits alone: libxl takes those for the number of a domain (libxl_domain_qualifier_to_domid)."""
+    DNS = "dns"
+    """Labels of letters, digits and hyphens, joined by dots: Proxmox VE (``pve_verify_dns_name``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,5 +48,6 @@ class Capabilities:
     """The rate at which a domain writes to its memory can be measured."""
     transports: tuple[str, ...] = ()
     """How the data may travel: ``tcp``, ``tls``, ``ssh``."""
+    names: NameForm = NameForm.FILE
     bandwidth_unit: int = 1
     """Caps are whole multiples of this many bytes per second (libvirt: 1 MiB/s)."""

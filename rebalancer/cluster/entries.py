@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from rebalancer.cluster.capabilities import NameForm
 from rebalancer.cluster.model import DomainState, HostState, Link
 from rebalancer.cluster.statistics import parse_statistic
 from rebalancer.cluster.text import shown
@@ -86,6 +87,7 @@ class CapabilitiesEntry(Model):
     post_copy: bool = False
     dirty_rate: bool = False
     transports: tuple[str, ...] = ()
+    names: NameForm = NameForm.FILE
     bandwidth_unit: int = Field(default=1, gt=0)
 
 

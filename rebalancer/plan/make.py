@@ -24,6 +24,7 @@ from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
 from rebalancer.policy.model import Policy
+from rebalancer.policy.settings import Restore
 
 __all__ = ["assess", "make_plan"]
 
@@ -106,7 +107,19 @@ class _Planning:
         self.network = Network(cluster.links)
         self.notes: list[str] = []
         self.advised: dict[str, str] = {}
+        self.old_names = self._old_names()
         self.cuts: list[_Cut] = []
+
+    def _old_names(self) -> dict[int, str]:
+        """Those that domains are to get back; a domain that somebody else has renamed since keeps its name."""
+        if self.policy.names.restore is Restore.NEVER or self.history is None:
+            return {}
+        renamed = self.history.renamed
+        return {
+            d: renamed[domain.uuid].before
+            for d, domain in enumerate(self.domains)
+            if domain.uuid in renamed and renamed[domain.uuid].since == domain.name
+        }
 
     def decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
         """Where everything goes and how it gets there. Who would leave too late for a deadline is sent elsewhere where
@@ -202,6 +215,7 @@ class _Planning:
             caps=self.caps,
             rules=self.step_rules,
             deadline=self.deadline,
+            old_names=self.old_names,
         )
 
     def _is_worth_it(self, placement: IntArray) -> bool:

@@ -41,6 +41,8 @@ class Moves:
     rules: StepRules = field(default_factory=StepRules)
     experience: Experience = field(default_factory=Experience)
     deadline: Deadline | None = None
+    old_names: Mapping[int, str] = field(default_factory=dict)
+    """Domain → the name that it had before it was renamed, where it is to get that back."""
 
 
 class StuckMovesError(PlanImpossible):

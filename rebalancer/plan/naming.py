@@ -8,6 +8,7 @@ from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.moves import Moves
 from rebalancer.plan.names import new_name
 from rebalancer.policy.model import OnClash
+from rebalancer.policy.settings import FreeIn
 
 __all__ = ["NamesOnTheWay"]
 
@@ -24,6 +25,16 @@ class NamesOnTheWay:
         self._renames = renames
         self._able = [host.migration.rename and moves.names.on_clash is OnClash.RENAME for host in moves.cluster.hosts]
         self._now: dict[int, str] = {}
+        self._forms = {host.migration.names for host in moves.cluster.hosts}
+        self._last = {leg.domain: index for index, leg in enumerate(legs)}
+        self._to_come: dict[int, set[str]] = {}
+        """Host → the own names of the domains that come there."""
+        for leg in legs:
+            self._to_come.setdefault(leg.destination, set()).add(moves.domains[leg.domain].name)
+        self._elsewhere = (
+            {domain.name for domain in moves.cluster.domains} if moves.names.free_in is FreeIn.CLUSTER else set[str]()
+        )
+        """What nobody may be called anew wherever it is."""
         arrivals: dict[tuple[str, int], list[int]] = {}
         for index, leg in enumerate(legs):
             arrivals.setdefault((moves.domains[leg.domain].name, leg.destination), []).append(index)
@@ -40,6 +51,8 @@ class NamesOnTheWay:
         if turn is not None and turn[0] != index:
             return None
         current = self.now(leg.domain)
+        if (old := self._old_name(index, ledger)) is not None:
+            return old
         wanted = domain.name if self._able[leg.source] else current
         if ledger.name_is_free(wanted, leg.destination):
             return wanted
@@ -65,16 +78,32 @@ class NamesOnTheWay:
         if turn is not None:
             turn.insert(0, index)
 
+    def _old_name(self, index: int, ledger: Ledger) -> str | None:
+        """The name that the domain had before it was renamed, where it gets that back at the end of its way."""
+        leg = self._legs[index]
+        old = self._moves.old_names.get(leg.domain)
+        if old is None or not self._able[leg.source] or self._last[leg.domain] != index:
+            return None
+        return old if self._is_free(old, leg.destination, ledger) else None
+
+    def _is_free(self, name: str, host: int, ledger: Ledger) -> bool:
+        """Whether nobody has the name where that matters, nor comes to the host with it."""
+        given = self._now.values() if self._moves.names.free_in is FreeIn.CLUSTER else ()
+        return (
+            ledger.name_is_free(name, host)
+            and name not in self._to_come[host]
+            and name not in self._elsewhere
+            and name not in given
+        )
+
     def _new_name(self, leg: Leg, ledger: Ledger) -> str:
         domain, hosts = self._moves.domains[leg.domain], self._moves.problem.hosts
-        to_come = {
-            self._moves.domains[other.domain].name for other in self._legs if other.destination == leg.destination
-        }
         return new_name(
             self._moves.names.template,
             name=domain.name,
             source=hosts[leg.source],
             destination=hosts[leg.destination],
             uuid=domain.uuid,
-            is_free=lambda name: name not in to_come and ledger.name_is_free(name, leg.destination),
+            is_free=lambda name: self._is_free(name, leg.destination, ledger),
+            forms=self._forms,
         )

@@ -24,7 +24,7 @@ from rebalancer.documents import (
 )
 from rebalancer.documents.fields import quantity
 from rebalancer.policy.expressions import DomainKey, DomainSelector, LinkSelector
-from rebalancer.policy.settings import Hint, HintsFrom, LinkCap, OnClash, Rung
+from rebalancer.policy.settings import FreeIn, Hint, HintsFrom, LinkCap, OnClash, Restore, Rung
 
 __all__ = [
     "Concurrency",
@@ -69,7 +69,14 @@ class NamesEntry(Model):
     ``forbid``: it goes elsewhere."""
     template: Annotated[str, AfterValidator(_template)] | None = None
     """The new name; ``{name}-{source}`` by default. Fields: ``name``, ``source``, ``destination``, ``uuid``,
-    ``short_uuid`` (its first 8 digits), ``n`` (a number that makes the name free)."""
+    ``short_uuid`` (its first 8 digits), ``n`` (a number that makes the name free). What a hypervisor of the cluster
+    does not take in a name is replaced."""
+    free_in: FreeIn | None = None
+    """Where nobody may have the new name, running or only defined: ``host`` (the default), where the domain goes, or
+    ``cluster``."""
+    restore: Restore | None = None
+    """``never`` (the default), or ``when_free``: a domain that was renamed gets its old name back with its next
+    migration to a host where that is free. The journal knows the old names."""
 
 
 def _cap(value: object) -> LinkCap:

@@ -7,7 +7,22 @@ from dataclasses import dataclass, field
 
 from rebalancer.cluster.units import Seconds
 
-__all__ = ["History"]
+__all__ = ["History", "Renamed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """The name that a domain had, and the one that it was given."""
+
+    before: str
+    since: str
+
+    @staticmethod
+    def follow(known: Renamed | None, before: str, after: str) -> Renamed | None:
+        """What is known after a migration that found the domain with one name and left it with another; None: it has
+        its own name. A name that somebody else has given it in the meantime is its own."""
+        own = known.before if known is not None and known.since == before else before
+        return None if own == after else Renamed(before=own, since=after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +39,8 @@ class History:
     advice: tuple[Mapping[str, str], ...] | None = None
     """The placements (UUID → host) of the plans made since the last run, oldest first; None: they are not recorded,
     and ``confirmations`` is not asked for."""
+    renamed: Mapping[str, Renamed] = field(default_factory=dict)
+    """UUID → what became of the name of a domain that was renamed for a clash."""
 
     def since_move(self, uuid: str) -> Seconds | None:
         """How long ago a domain moved last; None: not that anyone knows."""

@@ -17,7 +17,7 @@ from rebalancer.policy.file import Layer, parse_layer
 from rebalancer.policy.library import policy_text
 from rebalancer.policy.merging import merged_limits, merged_settings
 from rebalancer.policy.model import Clause, Names, OnClash, Override, Policy, Steps
-from rebalancer.policy.settings import Hints
+from rebalancer.policy.settings import FreeIn, Hints, Restore
 
 __all__ = ["Resolve", "is_path", "load_layers", "load_policies", "merge", "parse_layers", "parse_policy"]
 
@@ -121,6 +121,8 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
         names = Names(
             on_clash=OnClash(written.on_clash or names.on_clash),
             template=names.template if written.template is None else written.template,
+            free_in=FreeIn(written.free_in or names.free_in),
+            restore=Restore(written.restore or names.restore),
             asked=asked,
         )
     policy = Policy(

@@ -10,6 +10,7 @@ from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.policy.expressions import DomainKey
 
 __all__ = [
+    "FreeIn",
     "Hint",
     "Hints",
     "HintsFrom",
@@ -20,6 +21,7 @@ __all__ = [
     "OnClash",
     "PerDomain",
     "PerGroup",
+    "Restore",
     "Rung",
 ]
 
@@ -34,11 +36,29 @@ class OnClash(StrEnum):
     """Never choose a host where the name is taken."""
 
 
+class Restore(StrEnum):
+    """Whether a domain that was renamed because of a clash gets its name back."""
+
+    NEVER = "never"
+    WHEN_FREE = "when_free"
+
+
+class FreeIn(StrEnum):
+    """Where nobody may have a name that is given to a domain."""
+
+    HOST = "host"
+    CLUSTER = "cluster"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     on_clash: OnClash = OnClash.RENAME
     template: str = "{name}-{source}"
     """Fields: ``name``, ``source``, ``destination``, ``uuid``, ``short_uuid``, ``n`` (a number that makes it free)."""
+    free_in: FreeIn = FreeIn.HOST
+    """Where a new name must be free: on the destination, or on all hosts."""
+    restore: Restore = Restore.NEVER
+    """Whether a name that was given up for a clash comes back with the next move on which it is free."""
     asked: bool = False
     """Whether a policy says ``on_clash`` itself. Then a host that cannot rename is refused where a name clashes; by
     default such hosts are avoided."""
