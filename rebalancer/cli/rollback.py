@@ -65,7 +65,8 @@ def homes_of(record: RunRecord, cluster: Cluster) -> tuple[dict[str, Home], list
     last: dict[str, Home] = {}
     for step in record.steps:
         first.setdefault(step.uuid, Home(host=step.source, name=step.domain))
-        if step.state is StepState.DONE and step.host_now is not None:
+        # What somebody else had moved there is not the run's to take back.
+        if step.state is StepState.DONE and step.host_now is not None and step.intended_at is not None:
             last[step.uuid] = Home(host=step.host_now, name=step.name_now or step.name_after)
     homes: dict[str, Home] = {}
     strangers: list[str] = []

@@ -35,10 +35,16 @@ class Admission:
 
     def lost(self, step: Step) -> str:
         """What a step waits for in vain, in words; empty: nothing."""
-        lost = [before for before in step.after if before in self._outcomes and not self._is_done(before)]
-        return (
-            "it needs " + ", ".join(f"{before} ({self._outcomes[before].outcome})" for before in lost) if lost else ""
-        )
+        return "it needs " + ", ".join(map(self._fate, lost)) if (lost := self._lost(step)) else ""
+
+    def _lost(self, step: Step) -> list[str]:
+        return [before for before in step.after if before in self._outcomes and not self._is_done(before)]
+
+    def _fate(self, before: str) -> str:
+        """``s3 of 'db' (skipped), which needs s1 of 'web' (failed)``: what it all goes back to is named."""
+        said = f"{before} of '{self._steps[before].domain}' ({self._outcomes[before].outcome})"
+        further = self._lost(self._steps[before])
+        return f"{said}, which needs {self._fate(further[0])}" if further else said
 
     def hindrance(self, step: Step, waiting: Sequence[Step]) -> str | None:
         """Why a step cannot start now; ``waiting``: steps planned earlier that will arrive at the same host."""

@@ -25,7 +25,7 @@ from rebalancer.execution.retry import Retries
 from rebalancer.execution.running import Running, options_for, patience, rungs
 from rebalancer.execution.stop import StopSignal
 from rebalancer.execution.throttle import Throttle
-from rebalancer.execution.verdict import Verdict, obstacle, whereabouts
+from rebalancer.execution.verdict import Refusal, Verdict, obstacle, whereabouts
 from rebalancer.execution.watch import Watch
 from rebalancer.plan.model import Plan, Step
 
@@ -197,7 +197,9 @@ class Engine:
         self._throttle.settle()
         return True
 
-    def _finish(self, step: Step, outcome: Outcome, reason: str, running: Running | None = None) -> None:
+    def _finish(
+        self, step: Step, outcome: Outcome, reason: str, running: Running | None = None, *, outdated: bool = False
+    ) -> None:
         self._changed = True
         finished = Seconds(self._clock.now() - self._started)
         self._outcomes[step.id] = StepOutcome(
@@ -208,6 +210,7 @@ class Engine:
             started=running.since(self._started) if running else None,
             finished=finished if running else None,
             measured=running.reported if running else None,
+            outdated=outdated,
         )
         self._record.outcome(step, self._outcomes[step.id])
         self._hooks.after_step(step, self._outcomes[step.id])
@@ -254,15 +257,15 @@ class Engine:
         try:
             connection = guarded(step.source, lambda: self._hosts.connection(step.source))
             destination = guarded(step.destination, lambda: self._hosts.driver_host(step.destination))
-            refusal = candidate.fault or self._refusal(candidate)
+            refusal = self._refusal(candidate)
         except HostUnreachable as error:
             if self._try_again(step, str(error), unreachable=True):
                 return False
-            refusal = str(error)
+            refusal = Refusal(reason=str(error), outdated=False)
         except RebalancerError as error:
-            refusal = str(error)
+            refusal = Refusal(reason=str(error), outdated=False)
         if refusal is not None:
-            self._finish(step, Outcome.FAILED, refusal)
+            self._refuse(step, refusal)
             return True
         admitted, rate = self._throttle.admit(step.id, candidate.sender)
         options = options_for(step, candidate.offers, rate)
@@ -279,9 +282,11 @@ class Engine:
             running.unreachable = isinstance(error, HostUnreachable)
         return True
 
-    def _refusal(self, candidate: Candidate) -> str | None:
+    def _refusal(self, candidate: Candidate) -> Refusal | None:
         """What on the hosts is other than planned; asked right before the start. May raise a RebalancerError."""
         step = candidate.step
+        if candidate.fault is not None:
+            return Refusal(reason=candidate.fault)
         source = ask(self._hosts, step.source, step.uuid)
         listed = roster(self._hosts, step.destination)
         # Asked for only where it is: what a host does not list it does not know.
@@ -296,7 +301,15 @@ class Engine:
             return found
         if not self._ledger.is_as_known(step.destination, listed):
             self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
-        return self._ledger.shortage(step) or self._ledger.name_taken(step)
+        taken = self._ledger.shortage(step) or self._ledger.name_taken(step)
+        return None if taken is None else Refusal(reason=taken)
+
+    def _refuse(self, step: Step, refusal: Refusal) -> None:
+        """The step is over without having been started; what somebody else has done of it is done."""
+        if refusal.outcome is Outcome.DONE:
+            self._ledger.arrive(step)
+            self._ledger.moved(step)
+        self._finish(step, refusal.outcome, refusal.reason, outdated=refusal.outdated)
 
     def _watched(self, candidate: Candidate, rate: BytesPerSecond | None) -> Running:
         now = self._clock.now()

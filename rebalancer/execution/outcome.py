@@ -45,6 +45,8 @@ class StepOutcome:
     """After the run's start; None: no migration was begun."""
     finished: Seconds | None = None
     measured: MigrationOutcome | None = None
+    outdated: bool = False
+    """It failed as the world is other than planned: its domain, or what has its room or its name, was left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

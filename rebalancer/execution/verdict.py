@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rebalancer.cluster import DomainState
+from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.execution.outcome import Outcome, Place
 from rebalancer.plan.model import Step
 
-__all__ = ["Verdict", "judge", "obstacle", "whereabouts"]
+__all__ = ["Refusal", "Verdict", "judge", "obstacle", "whereabouts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,26 @@ class Verdict:
     """Nothing of the domain is left on the destination of a step that failed."""
 
 
-def obstacle(step: Step, expected: DomainState, source: Finding, destination: Finding) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a step is not started, and what that makes of it."""
+
+    reason: str
+    outcome: Outcome = Outcome.FAILED
+    outdated: bool = True
+    """The world is other than planned, so that trying again will not help."""
+
+
+def obstacle(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Refusal | None:
     """Why the step must not start, the world being other than planned; None: nothing is in its way."""
     if not source.answered or not destination.answered:
-        return source.error or destination.error
+        return Refusal(reason=source.error or destination.error or "", outdated=False)
     here, there = source.sighting, destination.sighting
+    if source.active is None and destination.active and _is_as_planned(step, expected, destination.active):
+        return Refusal(reason="somebody else has moved it there", outcome=Outcome.DONE, outdated=False)
     if here is None:
         found = f"; it is on {step.destination} now" if destination.active else ""
-        return f"'{step.domain}' is not on {step.source} any more{found}"
+        return Refusal(reason=f"'{step.domain}' is not on {step.source} any more{found}")
     checks = {
         f"'{step.domain}' is called '{here.name}' on {step.source} now": here.name != step.domain,
         f"'{step.domain}' is being migrated by somebody else": here.migrating,
@@ -41,7 +54,12 @@ def obstacle(step: Step, expected: DomainState, source: Finding, destination: Fi
             there is not None and there.name != step.name_after
         ),
     }
-    return next((text for text, wrong in checks.items() if wrong), None)
+    return next((Refusal(reason=text) for text, wrong in checks.items() if wrong), None)
+
+
+def _is_as_planned(step: Step, expected: DomainState, there: Sighting) -> bool:
+    """Whether the domain is on its destination just as it is to be once it has moved."""
+    return not there.migrating and there.name == step.name_after and there.state is expected
 
 
 def whereabouts(source: Finding, destination: Finding, before: Place | None) -> Place | None:
@@ -59,7 +77,7 @@ def judge(step: Step, expected: DomainState, source: Finding, destination: Findi
     if destination.active is None:
         return _not_arrived(step, expected, source)
     there = destination.active
-    if there.migrating or there.name != step.name_after or there.state is not expected:
+    if not _is_as_planned(step, expected, there):
         return _half_arrived(step, source, destination)
     return _arrived(step, expected, source)
 

@@ -82,11 +82,20 @@ def print_run(console: Console, plan: Plan, result: RunResult, differences: Sequ
 
 
 def _advice(result: RunResult) -> str:
-    if any(outcome.outcome is Outcome.UNKNOWN for outcome in result.outcomes.values()):
-        said = "The run is incomplete. Look at what is unknown first"
+    outcomes = result.outcomes.values()
+    outdated = [outcome.step for outcome in outcomes if outcome.outdated]
+    if any(outcome.outcome is Outcome.UNKNOWN for outcome in outcomes):
+        said = "The run is incomplete. Look at what is unknown first."
+    elif outdated:
+        skipped = ", ".join(outcome.step for outcome in outcomes if outcome.outcome is Outcome.SKIPPED)
+        needing = f"; skipped, as it needs what was not done: {skipped}" if skipped else ""
+        return (
+            "The run is incomplete: the cluster is no longer the one planned for. "
+            f"Left alone: {', '.join(outdated)}{needing}. To go on: plan again, from how things are now."
+        )
     else:
-        said = "The run is incomplete; what was not done is as it was before"
-    return f"{said}. To go on: rebalance resume {result.run_id}; or plan again."
+        said = "The run is incomplete; what was not done is as it was before."
+    return f"{said} To go on: rebalance resume {result.run_id}; or plan again."
 
 
 def _deadline(plan: Plan, result: RunResult) -> Mapping[str, object]:
@@ -120,6 +129,7 @@ def run_json(plan: Plan, result: RunResult, differences: Sequence[str] = ()) -> 
                 "destination": step.destination,
                 "outcome": outcome.outcome.value,
                 "reason": outcome.reason,
+                "outdated": outcome.outdated,
                 "started": outcome.started,
                 "finished": outcome.finished,
                 "downtime": outcome.measured.downtime if outcome.measured else None,

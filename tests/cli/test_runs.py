@@ -189,6 +189,15 @@ def test_what_somebody_has_moved_since_is_left_alone(cli, example):
     assert where(example)[wanderer["uuid"]] == ("h2", "web1")
 
 
+def test_what_somebody_else_has_moved_for_a_run_is_not_its_to_take_back(cli, example):
+    cli("apply", *POLICY, "--yes", "--journal", "j.sqlite")
+    moved = where(example)
+    with Journal(example / "j.sqlite") as journal, journal._database.write() as connection:
+        connection.exec_driver_sql("UPDATE steps SET intended_at = NULL")
+    assert cli("rollback", "1", "--yes", "--journal", "j.sqlite").status == 0
+    assert where(example) == moved
+
+
 def test_a_run_with_open_ends_is_settled_before_it_is_rolled_back(cli, example):
     cli("apply", *POLICY, "--yes", "--journal", "j.sqlite")
     with Journal(example / "j.sqlite") as journal, journal._database.write() as connection:

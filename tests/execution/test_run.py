@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from rebalancer_simulator import Breakdown, Faults, Outage, OutageKind
 
-from rebalancer.cluster import DomainState
+from rebalancer.cluster import Cluster, DomainState
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers import Progress
 from rebalancer.execution import Outcome, Place, RunResult, Silent, StepOutcome, StopSignal
-from rebalancer.plan.model import Step
+from rebalancer.plan.model import Plan, Step
 from rebalancer.policy.model import MigrationSettings
 from tests.execution.worlds import GB, MB, Bench, cluster, domain, plan, step, uuid
 
@@ -137,7 +137,7 @@ def test_a_failure_blocks_only_what_depends_on_it() -> None:
     assert outcomes(result) == {"s1": "failed", "s2": "skipped", "s3": "done"}
     assert not result.complete
     assert "unexpectedly failed" in result.outcomes["s1"].reason
-    assert result.outcomes["s2"].reason == "it needs s1 (failed)"
+    assert result.outcomes["s2"].reason == "it needs s1 of 'a' (failed)"
     assert result.where[uuid("a")] == Place(host="h1", name="a")
 
 
@@ -182,8 +182,7 @@ def test_room_that_was_taken_meanwhile_fails_the_step() -> None:
 def test_a_domain_that_was_moved_renamed_or_stopped_by_hand_is_left_alone() -> None:
     world = cluster(["h1", "h2", "h3"], [domain("a", "h1"), domain("b", "h1"), domain("c", "h1"), domain("d", "h1")])
     bench = Bench(world)
-    moved = bench.simulation.take("h1", uuid("a"))
-    bench.simulation.put(replace(moved, host="h2"))
+    moved_by_hand(bench, "a", "h1", "h2", called="another")
     bench.simulation.put(replace(world.domains[1], name="other"))
     bench.simulation.put(replace(world.domains[2], state=DomainState.SHUT_OFF))
     bench.simulation.take("h1", uuid("d"))
@@ -194,10 +193,46 @@ def test_a_domain_that_was_moved_renamed_or_stopped_by_hand_is_left_alone() -> N
         "'c' was running and is shut off now",
         "'d' is not on h1 any more",
     ]
-    assert result.where[uuid("a")] == Place(host="h2", name="a")
+    assert result.where[uuid("a")] == Place(host="h2", name="another")
     assert result.where[uuid("b")] == Place(host="h1", name="other")
     assert result.where[uuid("d")] is None
     assert not bench.simulation.transfers
+
+
+def moved_by_hand(bench: Bench, name: str, source: str, destination: str, called: str | None = None) -> None:
+    moved = bench.simulation.take(source, uuid(name))
+    bench.simulation.put(replace(moved, host=destination, name=called or moved.name))
+
+
+def chain(world: Cluster) -> Plan:
+    return plan(
+        world,
+        step(world, 1, "a", "h1", "h2"),
+        step(world, 2, "b", "h2", "h3", after=["s1"]),
+        step(world, 3, "c", "h3", "h1", after=["s2"]),
+        step(world, 4, "d", "h3", "h1"),
+    )
+
+
+def test_what_needs_a_domain_that_somebody_has_moved_elsewhere_is_skipped_and_says_why() -> None:
+    world = cluster(["h1", "h2", "h3"], [domain("a", "h1"), domain("b", "h2"), domain("c", "h3"), domain("d", "h3")])
+    bench = Bench(world)
+    moved_by_hand(bench, "a", "h1", "h3")
+    result = bench.run(chain(world))
+    assert outcomes(result) == {"s1": "failed", "s2": "skipped", "s3": "skipped", "s4": "done"}
+    assert result.outcomes["s2"].reason == "it needs s1 of 'a' (failed)"
+    assert result.outcomes["s3"].reason == "it needs s2 of 'b' (skipped), which needs s1 of 'a' (failed)"
+    assert [key for key, outcome in result.outcomes.items() if outcome.outdated] == ["s1"]
+
+
+def test_what_somebody_else_has_moved_where_the_plan_wants_it_is_done_and_others_go_on() -> None:
+    world = cluster(["h1", "h2", "h3"], [domain("a", "h1"), domain("b", "h2"), domain("c", "h3"), domain("d", "h3")])
+    bench = Bench(world)
+    moved_by_hand(bench, "a", "h1", "h2")
+    result = bench.run(chain(world))
+    assert result.complete
+    assert result.outcomes["s1"].reason == "somebody else has moved it there"
+    assert {event.step for event in bench.journal.run(1).events if event.kind == "intent"} == {"s2", "s3", "s4"}
 
 
 def test_a_stale_definition_under_another_name_is_an_obstacle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,14 @@ def test_what_was_not_done_says_why_and_what_to_do(kind):
     text = shown(outcome(1, Outcome.DONE), outcome(2, kind, "the host is gone"))
     assert f"✘ s2 db: {kind}, h2 → h1: the host is gone" in text
     assert "what was not done is as it was before. To go on: rebalance resume 7; or plan" in text
+
+
+def test_where_the_cluster_is_other_than_planned_it_is_to_be_planned_again():
+    left_alone = replace(outcome(1, Outcome.FAILED, "'web' is not on h2 any more; it is on h3 now"), outdated=True)
+    text = " ".join(shown(left_alone, outcome(2, Outcome.SKIPPED, "it needs s1 of 'web' (failed)")).split())
+    assert "the cluster is no longer the one planned for. Left alone: s1; skipped," in text
+    assert "To go on: plan again, from how things are now." in text
+    assert "resume" not in text
 
 
 def test_what_is_unknown_is_to_be_looked_at_first():
