@@ -177,7 +177,19 @@ class _EveryWay:
             return [focus]
         if extra > 1 or walk.ledger.has_rules:
             return list(range(len(walk.on)))
-        return sorted({walk.goal[domain] for domain in self.misplaced if not walk.fits(domain, walk.goal[domain])})
+        wanted = {walk.goal[domain] for domain in self.misplaced if not walk.fits(domain, walk.goal[domain])}
+        self.limited = self.limited or any(
+            self._can_step_off(host) for host in range(len(walk.on)) if host not in wanted
+        )
+        return sorted(wanted)
+
+    def _can_step_off(self, source: int) -> bool:
+        """Whether some domain could leave a host, for which there would have to be more extra moves."""
+        return any(
+            self._price(domain) <= _MOST_EXTRA
+            and any(self.walk.fits(domain, host) for _, host in self._ways_out(domain))
+            for domain in self.walk.on[source]
+        )
 
 
 def _parkings(walk: Walk, domain: int, cost: Cost) -> list[int]:

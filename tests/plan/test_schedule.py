@@ -24,6 +24,9 @@ from tests.plan.worlds import nic, verify, world
         pytest.param("a8:u 4,k 4; b8:w 4,s 4; c8", "u>b w>a k>c", 3, id="enough room: no bounce"),
         pytest.param("d10:k 8; s8:z 2,j 0; x8:i 2,p 6", "i>d k>s z>d", 3, id="order trap"),
         pytest.param("a6:v1 6; b11:v2 5,t 3; c3", "v1>b v2>a", 4, id="a bystander steps aside"),
+        pytest.param(
+            "a5:u 4; b9:w 2; c3:x 1,y 1; d8:v 8", "u>d w>d v>b", 6, id="room is made for one that steps aside"
+        ),
         pytest.param("a16:v1 8; b16:v2 8; c16:x 8; d16", "v1>c v2>c x>d", 3, id="transient double occupancy"),
         pytest.param("a8:x 4,y 4; b8:z 8; c4; d4", "x>b y>b z>a", 5, id="two bounces"),
         pytest.param("a8:x 4,y 4; b8:z 8; c8", "x>b y>b z>a", 4, id="swap of one with two"),
