@@ -109,6 +109,8 @@ class _Planning:
         self.advised: dict[str, str] = {}
         self.old_names = self._old_names()
         self.cuts: list[_Cut] = []
+        self.optimal: IntArray | None = None
+        """The placement found by trying all, if any was."""
 
     def _old_names(self) -> dict[int, str]:
         """Those that domains are to get back; a domain that somebody else has renamed since keeps its name."""
@@ -163,6 +165,7 @@ class _Planning:
         for left in reversed(range(_MOST_ROUNDS)):
             found = search(self.problem, seed=seed, effort=effort, elapsed=elapsed)
             self.notes += _limits_of(found)
+            self.optimal = found.host if found.optimal and not self.cuts else self.optimal
             if not self._is_worth_it(found.host):
                 break
             cuts = self._impossible(found.host)
@@ -336,7 +339,7 @@ class _Planning:
             placement={self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved},
             before=_score(before, self.problem),
             after=_score(after, self.problem),
-            bound=score_bound(self.problem),
+            bound=self._bound(placement, after),
             violations_before=breaches(self.problem, self.problem.start, self._name),
             violations_after=breaches(self.problem, placement, self._name),
             unplaced=self._unplaced(placement),
@@ -347,6 +350,13 @@ class _Planning:
             deadline=self.deadline,
             advised=self.advised,
         )
+
+    def _bound(self, placement: IntArray, after: State) -> float:
+        """What no placement betters, whether it can be reached or not."""
+        # With several tiers of goals another placement may have a lower sum.
+        if self.optimal is not None and np.array_equal(placement, self.optimal) and self.problem.tiers <= 2:
+            return _score(after, self.problem).total
+        return score_bound(self.compiled, holds=bool(after.costs()[1] <= 1e-9))
 
     def _name(self, domain: int) -> str:
         return self.domains[domain].name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
@@ -79,13 +80,12 @@ def print_cluster(console: Console, cluster: Cluster, policy: str) -> None:
 
 
 def print_quality(console: Console, plan: Plan) -> None:
-    """How far from the best the score may be, where anything is known of that."""
-    if plan.after.total <= 0 or plan.gap < 0.0005:
-        words = "proved: no placement has a lower score"
-    elif plan.bound > 0:
-        words = f"proved: no placement has a score below {format_number(plan.bound)}"
+    """How far from the best the score may be."""
+    if plan.after.total <= 0 or plan.gap < 1e-6:
+        words = "proved optimal: no placement has a lower score"
     else:
-        return
+        share = f"{math.ceil(1000 * plan.gap - 1e-6) / 10:.1f}".removesuffix(".0")
+        words = f"at most {share}% from optimal: no placement has a score below {format_number(plan.bound)}"
     item(console, Text(words, style="dim"))
 
 

@@ -1,29 +1,22 @@
-"""Lower bounds: what no placement can better."""
+"""How few hosts can carry all domains."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rebalancer.placement.primitives import Capacity, HostsInUse
-from rebalancer.placement.problem import Problem, Term
+from rebalancer.placement.problem import Problem
 
-__all__ = ["score_bound"]
-
-
-def score_bound(problem: Problem) -> float:
-    """No placement of these domains costs less in the soft tiers together: the terms' own bounds, added."""
-    return sum(term.weight * _bound(term, problem) for term in problem.terms if not term.hard)
+__all__ = ["hosts_in_use"]
 
 
-def _bound(term: Term, problem: Problem) -> float:
-    match term.primitive:
-        case HostsInUse() as pack if len(problem.domains):
-            # Filling the largest hosts first takes x of them, and at least the next whole number is in use. A host in
-            # use costs (1 + 2u - u²) / 2 ≥ (1 + u) / 2.
-            hosts = _hosts_filled(pack, problem)
-            return (max(float(np.ceil(hosts * (1 - 1e-9))), 1.0) + hosts) / 2
-        case _:
-            return 0.0
+def hosts_in_use(pack: HostsInUse, problem: Problem) -> float:
+    """Filling the largest hosts first takes x of them, and at least the next whole number is in use. A host in use
+    costs (1 + 2u - u²) / 2 ≥ (1 + u) / 2."""
+    if not len(problem.domains):
+        return 0.0
+    hosts = _hosts_filled(pack, problem)
+    return (max(float(np.ceil(hosts * (1 - 1e-9))), 1.0) + hosts) / 2
 
 
 def _hosts_filled(pack: HostsInUse, problem: Problem) -> float:

@@ -1,0 +1,53 @@
+"""Where each domain may stand, as far as rules on single domains say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rebalancer.placement.primitives import AllowedHosts, BoolArray, IntArray
+from rebalancer.placement.problem import Problem
+
+__all__ = ["Reach", "reach_of"]
+
+_LARGEST = 20_000_000
+"""Entries of the table; where it would be larger, all hosts are taken to be allowed, which only lowers bounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reach:
+    """``kind``: int[D]; ``allowed``: bool[K, H], the hosts on which a domain of a kind breaks nothing. A domain may
+    stay where it is unless it is ``forced``: bool[D], to leave. ``movable``: bool[D], whether it has anywhere else to
+    go."""
+
+    kind: IntArray
+    allowed: BoolArray
+    forced: BoolArray
+    movable: BoolArray
+
+    def least_moves(self) -> int:
+        return int(self.forced.sum())
+
+
+def reach_of(problem: Problem, *, holds: bool) -> Reach:
+    """``holds``: whether the best placement breaks no hard rule, so that no domain stays where it must not be."""
+    number, hosts = len(problem.domains), len(problem.hosts)
+    kind = np.zeros(number, dtype=np.int64)
+    allowed = np.ones((1, hosts), dtype=np.bool_)
+    for term in problem.terms:
+        if term.hard and isinstance(term.primitive, AllowedHosts):
+            masks, mask = term.primitive.masks, term.primitive.mask
+            width = len(masks) + 1
+            keys, found = np.unique(kind * width + mask + 1, return_inverse=True)
+            if len(keys) * hosts > _LARGEST:
+                continue
+            rows = np.concatenate([np.ones((1, hosts), dtype=np.bool_), masks])
+            kind, allowed = found.astype(np.int64), allowed[keys // width] & rows[keys % width]
+    at_home = allowed[kind, problem.start]
+    return Reach(
+        kind=kind,
+        allowed=allowed,
+        forced=~at_home & holds,
+        movable=np.asarray(allowed.sum(axis=1)[kind] > at_home, dtype=np.bool_),
+    )
