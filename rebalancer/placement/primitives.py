@@ -140,7 +140,7 @@ class GroupLeast:
 class GroupSkew:
     """No zone has over ``most`` more domains of a group than another. Cost: the domains beyond that, over all groups.
 
-    ``group``: int[D]; ``zone``: int[H]; hosts in no zone are not looked at.
+    ``group``: int[D]; ``zone``: int[H], numbered without gaps; hosts in no zone are not looked at.
     """
 
     group: IntArray

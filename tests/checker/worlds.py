@@ -17,6 +17,7 @@ from rebalancer.placement.primitives import (
     GroupsApart,
     GroupSkew,
     GroupSpan,
+    IntArray,
     Near,
     Primitive,
 )
@@ -160,7 +161,7 @@ def _links(random: Random, names: list[str]) -> tuple[Link, ...]:
 def _rule(random: Random, hosts: int, number: int, start: list[int], target: list[int]) -> Primitive:
     """One that the target keeps, or no worse than the start."""
     group = np.array([random.randint(-1, 2) for _ in range(number)])
-    zone = np.array([random.randint(-1, 2) for _ in range(hosts)]) if random.random() < 0.5 else np.arange(hosts)
+    zone = _numbered([random.randint(-1, 2) for _ in range(hosts)]) if random.random() < 0.5 else np.arange(hosts)
     counts = np.zeros((3, int(zone.max(initial=0)) + 1), dtype=np.int64)
     for g, host in zip(group, target, strict=True):
         if g >= 0 and zone[host] >= 0:
@@ -181,3 +182,9 @@ def _rule(random: Random, hosts: int, number: int, start: list[int], target: lis
         Near(group=group, zone=zone, pairs=np.array(random.sample(near, 2))),
     ]
     return random.choice(kept)
+
+
+def _numbered(zones: list[int]) -> IntArray:
+    """Without gaps, as those of policies are: a zone that no host is in is none."""
+    known = sorted(set(zones) - {-1})
+    return np.array([-1 if zone < 0 else known.index(zone) for zone in zones], dtype=np.int64)
