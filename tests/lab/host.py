@@ -203,6 +203,12 @@ class LabHost:
         """Plug its cable in again."""
         run(["ip", "-n", self._switch, "link", "set", self.name, "up"])
 
+    def is_cut(self) -> bool:
+        flags = (
+            run(["ip", "-n", self._switch, "-o", "link", "show", self.name]).stdout.partition("<")[2].partition(">")[0]
+        )
+        return "UP" not in flags.split(",")
+
     def transmitted_bytes(self) -> int:
         """What its eth0 has sent since the lab came up."""
         return self._traffic()[1]

@@ -8,20 +8,19 @@ import signal
 import subprocess
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ..guest import Guest
 from ..host import LabHost
 from ..ledger import processes_in
 from ..shell import LabError, run
 from .memory import starve
 from .stage import Command, Stage
 
-Heal = Callable[[], None]
 DISK: Final = "16m"
 """The size of the journal's disk."""
 LATE: Final = 30.0
@@ -29,44 +28,62 @@ LATE: Final = 30.0
 
 
 @dataclass(frozen=True)
+class Injected:
+    """What was broken. `heal` puts it right; `bit`: whether anything was harmed, asked right before it is put right."""
+
+    bit: Callable[[], bool]
+    heal: Callable[[], object] = lambda: None
+
+
+Inject = Callable[[Stage, Sequence[Guest], random.Random], Injected]
+"""Breaks something that the guests given need; a LabError: could not be done, as another fault was in its way."""
+
+
+@dataclass(frozen=True)
 class Fault:
-    """`inject` breaks something and returns how it is put right; `moment`: before, during or after a copy."""
+    """`moment`: before, during or after a copy, whose guests `inject` is given."""
 
     name: str
-    inject: Callable[[Stage, random.Random], Heal]
+    inject: Inject
     moment: str = "during"
     lasts: float = 5.0
     """Seconds until it is put right; infinity: when the command has ended."""
+    told: str = ""
+    """Only a run that says this has come to harm by it."""
 
 
-def _host(stage: Stage, chance: random.Random) -> LabHost:
-    return chance.choice(stage.lab.hosts)
+def _host(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> LabHost:
+    """One that some of the guests go from or to."""
+    return chance.choice(stage.ends(guests))
 
 
-def kill_libvirtd(stage: Stage, chance: random.Random) -> Heal:
+def kill_libvirtd(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
     """Every host is the source of some steps and the destination of others."""
-    host = _host(stage, chance)
+    host = _host(stage, guests, chance)
+    found = bool(_processes(host, "libvirtd"))
     host.kill_libvirtd()
-    return host.start_libvirtd
+    return Injected(lambda: found, host.start_libvirtd)
 
 
-def cut(stage: Stage, chance: random.Random) -> Heal:
-    host = _host(stage, chance)
+def cut(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
+    host = _host(stage, guests, chance)
+    whole = not host.is_cut()
     host.cut()
-    return host.mend
+    return Injected(lambda: whole, host.mend)
 
 
-def drop_ssh(stage: Stage, chance: random.Random) -> Heal:
-    for pid in processes_in(_host(stage, chance).namespace):
+def drop_ssh(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
+    dropped = 0
+    for pid in processes_in(_host(stage, guests, chance).namespace):
         with suppress(OSError):
             if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sshd: root"):
                 os.kill(pid, signal.SIGKILL)
-    return lambda: None
+                dropped += 1
+    return Injected(lambda: dropped > 0)
 
 
-def answer_late(stage: Stage, chance: random.Random) -> Heal:
-    host = _host(stage, chance)
-    stopped = [pid for pid in processes_in(host.namespace) if _is_called(pid, "libvirtd")]
+def answer_late(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
+    stopped = _processes(_host(stage, guests, chance), "libvirtd")
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
 
@@ -75,53 +92,48 @@ def answer_late(stage: Stage, chance: random.Random) -> Heal:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
-    return go_on
+    return Injected(lambda: bool(stopped), go_on)
 
 
-def run_out_of_memory(stage: Stage, chance: random.Random) -> Heal:
+def run_out_of_memory(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
     """What is received from now on finds no room, and the kernel kills it."""
-    host = _host(stage, chance)
-    return starve([pid for pid in processes_in(host.namespace) if _is_called(pid, "libvirtd")])
+    starved = starve(_processes(_host(stage, guests, chance), "libvirtd"))
+    return Injected(lambda: starved.killed() > 0, starved.end)
 
 
-def fill_the_disk(stage: Stage, _: random.Random) -> Heal:
+def fill_the_disk(stage: Stage, _: Sequence[Guest], __: random.Random) -> Injected:
     filler = stage.state / "filler"
     with suppress(OSError), filler.open("wb") as file:
         while True:
             file.write(bytes(1 << 16))
             file.flush()
-    return lambda: filler.unlink(missing_ok=True)
+    return Injected(lambda: True, lambda: filler.unlink(missing_ok=True))
 
 
-def shut_down(stage: Stage, chance: random.Random) -> Heal:
+def shut_down(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
     """A guest goes off by itself: its QEMU is told to end, as it does when a guest switches its machine off."""
-    guest = chance.choice(stage.guests)
+    guest = chance.choice(guests)
+    ended = 0
     for host in stage.lab.hosts:
         if guest.uuid in host.running().values():
-            for pid in processes_in(host.namespace):
+            for pid in _processes(host, "qemu-system"):
                 with suppress(OSError):
-                    if (
-                        _is_called(pid, "qemu-system")
-                        and guest.uuid.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-                    ):
+                    if guest.uuid.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                         os.kill(pid, signal.SIGTERM)
                         stage.may_restart[guest.name] += 1
-    return lambda: stage.start_again(guest)
+                        ended += 1
+    return Injected(lambda: ended > 0, lambda: stage.start_again(guest))
 
 
-def move_by_hand(stage: Stage, chance: random.Random) -> Heal:
-    guest = chance.choice(
-        [g for n, g in enumerate(stage.guests) if stage.is_at(n, shifted=stage.shifted)] or stage.guests
-    )
+def move_by_hand(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
+    guest = chance.choice(guests)
     for host in stage.lab.hosts:
         if guest.uuid in host.running().values():
             there = chance.choice([other for other in stage.lab.hosts if other is not host])
             arguments = ["--p2p", "--live", "--persistent", "--undefinesource", guest.uuid, there.peer]
-            with suppress(LabError):
-                host.virsh("migrate", *arguments, timeout=60)
-            stage.moved_by_hand[guest.name] += 1
-            break
-    return lambda: None
+            host.virsh("migrate", *arguments, timeout=60)
+            return Injected(lambda: True)
+    return Injected(lambda: False)
 
 
 FAULTS: Final = (
@@ -129,7 +141,7 @@ FAULTS: Final = (
     Fault("link cut for 5 s", cut),
     Fault("link cut for good", cut, lasts=float("inf")),
     Fault("destination out of memory", run_out_of_memory, "before", lasts=10.0),
-    Fault("journal's disk full", fill_the_disk),
+    Fault("journal's disk full", fill_the_disk, told="full"),
     Fault("ssh connections dropped", drop_ssh),
     Fault("host answers 30 s late", answer_late, lasts=LATE),
     Fault("guest shuts itself down", shut_down),
@@ -140,15 +152,20 @@ FAULTS: Final = (
 @dataclass
 class Figures:
     rounds: int = 0
+    wanted: int = 0
+    """Faults that were to bite."""
     faults: dict[str, int] = field(default_factory=dict)
+    """Those that bit, by name."""
+    harmless: dict[str, int] = field(default_factory=dict)
+    """Those that found nothing to harm, as another had stopped it already or the run had passed by."""
     missed: int = 0
     """Faults whose moment did not come, as the run had ended."""
     told: dict[str, list[str]] = field(default_factory=dict)
     """Fault → the reasons that runs gave for what they did not do, some of them."""
-    lost: int = 0
-    doubled: int = 0
     resumed: int = 0
     planned_anew: int = 0
+    failures: list[str] = field(default_factory=list)
+    """Rounds in which something did not hold, in words."""
     seconds: float = 0.0
 
     @property
@@ -156,50 +173,62 @@ class Figures:
         return sum(self.faults.values())
 
 
+@dataclass
+class _Broken:
+    fault: Fault
+    injected: Injected
+    bit: bool = False
+
+    def put_right(self) -> None:
+        # Another fault may be in its way; what matters is put right once more at the end.
+        with suppress(LabError, OSError):
+            self.bit = self.injected.bit()
+        with suppress(LabError, OSError):
+            self.injected.heal()
+
+
 def one_round(stage: Stage, faults: list[Fault], chance: random.Random, figures: Figures) -> None:
     """One run from one arrangement to the other with these faults, one after another; then, healed, to its end."""
     stage.forget()
-    began = stage.migrations()
     process = stage.apply("--format", "json")
-    done: list[str] = []
-    heals: list[Heal] = []
+    broken: list[_Broken] = []
     healing: list[threading.Timer] = []
-    for fault in faults:
-        if not _moment_came(stage, fault.moment, process, began, chance):
-            figures.missed += 1
-            continue
-        heal = fault.inject(stage, chance)
-        done.append(fault.name)
-        if fault.lasts == float("inf"):
-            heals.append(heal)
-        else:
-            healing.append(timer := threading.Timer(fault.lasts, _put_right, [heal]))
-            timer.start()
     try:
+        for fault in faults:
+            guests = _moment(stage, fault.moment, process, chance)
+            if not guests:
+                figures.missed += 1
+                continue
+            try:
+                injected = fault.inject(stage, guests, chance)
+            except LabError:
+                injected = Injected(lambda: False)
+            broken.append(one := _Broken(fault, injected))
+            if fault.lasts != float("inf"):
+                healing.append(timer := threading.Timer(fault.lasts, one.put_right))
+                timer.start()
         ended = stage.finish(process, timeout=600)
     finally:
+        process.kill()
         for timer in healing:
             timer.join()
-        for heal in heals:
-            _put_right(heal)
-    _note(ended, done, figures)
+        for one in broken:
+            if one.fault.lasts == float("inf"):
+                one.put_right()
+    bit = [one.fault.name for one in broken if one.bit and one.fault.told in ended.said]
+    _note(ended, [one.fault.name for one in broken], bit, figures)
     for host in stage.lab.hosts:
         host.start_libvirtd()
-    _go_on_to_the_end(stage, ended, done, figures)
-    for name in done:
-        figures.faults[name] = figures.faults.get(name, 0) + 1
+    _go_on_to_the_end(stage, ended, bit, figures)
+    for one in broken:
+        counted = figures.faults if one.fault.name in bit else figures.harmless
+        counted[one.fault.name] = counted.get(one.fault.name, 0) + 1
     figures.rounds += 1
 
 
-def _put_right(heal: Heal) -> None:
-    # Another fault may be in its way; what matters is put right once more at the end.
-    with suppress(LabError):
-        heal()
-
-
-def _go_on_to_the_end(stage: Stage, ended: Command, done: list[str], figures: Figures) -> None:
+def _go_on_to_the_end(stage: Stage, ended: Command, bit: list[str], figures: Figures) -> None:
     """Resumed, and planned anew where a guest is where no step of the run expects it."""
-    history = ", ".join(done)
+    history = ", ".join(bit) or "nothing bit"
     for attempt in range(4):
         stage.check(arrived=False)
         if ended.status == 0:
@@ -217,32 +246,29 @@ def _go_on_to_the_end(stage: Stage, ended: Command, done: list[str], figures: Fi
         raise AssertionError(f"{history}: {error}\n{ended.said}") from error
 
 
-def _moment_came(
-    stage: Stage, moment: str, process: subprocess.Popen[str], began: Counter[str], chance: random.Random
-) -> bool:
-    """Waits for it; False: the run had ended by then."""
+def _moment(stage: Stage, moment: str, process: subprocess.Popen[str], chance: random.Random) -> list[Guest]:
+    """Waits for it; the guests whose copy is to begin, under way or just over. None: the run had ended by then."""
     deadline = time.monotonic() + 120
-    if moment == "before":
-        while process.poll() is None and not stage.has_open_run():
-            time.sleep(0.1)
-        return process.poll() is None
-    counted = stage.migrations if moment == "during" else stage.departures
-    known = counted()
+    gone = stage.departures()
     while process.poll() is None and time.monotonic() < deadline:
-        if counted() != known:
-            time.sleep(chance.uniform(0.0, 1.5) if moment == "during" else 0.0)
-            return process.poll() is None
+        if moment == "before" and stage.has_open_run():
+            return stage.guests
+        if moment == "during" and stage.moving():
+            time.sleep(chance.uniform(0.0, 1.5))
+            return stage.moving() if process.poll() is None else []
+        if moment == "after" and (left := stage.departures() - gone):
+            return [guest for guest in stage.guests if guest.name in left] if process.poll() is None else []
         time.sleep(0.05)
-    return False
+    return []
 
 
-def _note(ended: Command, done: list[str], figures: Figures) -> None:
+def _note(ended: Command, broken: list[str], bit: list[str], figures: Figures) -> None:
     """What the operator is told, by fault where there was only one."""
     reasons = stage_reasons(ended)
     if ended.status != 0:
-        assert reasons, f"{done}: status {ended.status} and no reason: {ended.said}"
-    if len(done) == 1:
-        known = figures.told.setdefault(done[0], [])
+        assert reasons, f"{broken}: status {ended.status} and no reason: {ended.said}"
+    if len(broken) == 1 and bit:
+        known = figures.told.setdefault(bit[0], [])
         known += [reason for reason in reasons if reason not in known][: max(0, 3 - len(known))]
 
 
@@ -254,10 +280,14 @@ def stage_reasons(ended: Command) -> list[str]:
     return [str(step["reason"]) for step in result["steps"] if step["outcome"] != "done" and step["reason"]]
 
 
-def _is_called(pid: int, name: str) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/exe").readlink().name.startswith(name)
-    return False
+def _processes(host: LabHost, name: str) -> list[int]:
+    """Those of a host whose program is called so."""
+    found = []
+    for pid in processes_in(host.namespace):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/exe").readlink().name.startswith(name):
+                found.append(pid)
+    return found
 
 
 @contextmanager
@@ -271,19 +301,35 @@ def small_disk(stage: Stage) -> Iterator[None]:
         run(["umount", str(stage.state)])
 
 
-def campaign(stage: Stage, *, seed: int, faults: int, at_once: int = 3) -> Iterator[Figures]:
-    """Yields after each round, until there were so many faults. Every kind comes up as often as every other."""
-    chance, figures = random.Random(seed), Figures()
-    began = time.monotonic()
-    waiting: list[Fault] = []
-    alone = list(FAULTS)
-    while figures.total < faults:
-        if alone:
-            chosen = [alone.pop()]  # first each by itself, so that it is seen what is said of it
-        else:
-            while len(waiting) < at_once:
-                waiting = [*waiting, *chance.sample(FAULTS, len(FAULTS))]
-            chosen, waiting = waiting[:at_once], waiting[at_once:]
-        one_round(stage, chosen, chance, figures)
-        figures.seconds = time.monotonic() - began
-        yield figures
+@dataclass
+class Campaign:
+    """Rounds until so many faults have bitten. Every kind comes up as often as every other."""
+
+    seed: int
+    faults: int
+    at_once: int = 3
+    figures: Figures = field(default_factory=Figures)
+
+    def __post_init__(self) -> None:
+        self.figures.wanted = self.faults
+        self._chance = random.Random(self.seed)
+        self._waiting: list[Fault] = []
+        self._alone = list(FAULTS)
+
+    def rounds(self, stage: Stage) -> Iterator[None]:
+        """Yields after each; goes on where it was, should a round have failed."""
+        began = time.monotonic() - self.figures.seconds
+        while self.figures.total < self.faults:
+            try:
+                one_round(stage, self._next(), self._chance, self.figures)
+            finally:
+                self.figures.seconds = time.monotonic() - began
+            yield
+
+    def _next(self) -> list[Fault]:
+        if self._alone:
+            return [self._alone.pop()]  # first each by itself, so that it is seen what is said of it
+        while len(self._waiting) < self.at_once:
+            self._waiting += self._chance.sample(FAULTS, len(FAULTS))
+        chosen, self._waiting = self._waiting[: self.at_once], self._waiting[self.at_once :]
+        return chosen

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .stage import Command, Stage
 
@@ -23,13 +23,13 @@ class Figures:
     """Boundaries that there are, each of which must have been died at."""
     at_boundaries: int = 0
     at_random: int = 0
+    randoms: int = 0
+    """Random instants that were wanted."""
     missed: int = 0
     """Kills that came when the run had ended."""
+    failures: list[str] = field(default_factory=list)
+    """Runs in which something did not hold, in words."""
     seconds: float = 0.0
-
-    @property
-    def kills(self) -> int:
-        return self.at_boundaries + self.at_random
 
 
 class Round:
@@ -103,32 +103,54 @@ class Round:
         return self.stage.apply(mortal=arguments)
 
 
-def campaign(stage: Stage, *, seed: int, randoms: int, most: int | None = None, chain: int = 6) -> Iterator[Figures]:
-    """Every boundary (`most` of them at random), then `randoms` instants, `chain` of them a run. Yields after each."""
-    chance, figures = random.Random(seed), Figures()
-    began = time.monotonic()
-    boundaries = Round(stage, figures).go_on_to_the_end() | OF_RESUMING
-    length = time.monotonic() - began
-    chosen = sorted(boundaries) if most is None else chance.sample(sorted(boundaries), most)
-    figures.boundaries = len(chosen)
-    left = set(chosen)
-    while left:
-        current, before = Round(stage, figures), len(left)
-        while current.die_around(left):
-            figures.seconds = time.monotonic() - began
-            yield figures
-        if len(left) == before:
-            # Events that this run did not have: how links are shared depends on what runs at one time.
-            figures.boundaries -= len(left)
-            left.clear()
-    while figures.at_random < randoms:
-        current = Round(stage, figures)
-        for _ in range(min(chain, randoms - figures.at_random)):
-            if not current.die_after(chance.uniform(0.3, length)):
-                break
-            figures.seconds = time.monotonic() - began
-            yield figures
-        else:
-            current.go_on_to_the_end()
-    figures.seconds = time.monotonic() - began
-    yield figures
+@dataclass
+class Campaign:
+    """Every boundary, then `randoms` instants, `chain` of them a run."""
+
+    seed: int
+    randoms: int
+    chain: int = 6
+    figures: Figures = field(default_factory=Figures)
+
+    def __post_init__(self) -> None:
+        self.figures.randoms = self.randoms
+        self._chance = random.Random(self.seed)
+        self._left: set[str] | None = None
+        """Boundaries to be died at; None: not known yet."""
+        self._length = 0.0
+        """Seconds that a run takes that nobody kills."""
+
+    def rounds(self, stage: Stage) -> Iterator[None]:
+        """Yields after each kill; goes on where it was, should a round have failed."""
+        began = time.monotonic() - self.figures.seconds
+        try:
+            for _ in self._rounds(stage):
+                self.figures.seconds = time.monotonic() - began
+                yield
+        finally:
+            self.figures.seconds = time.monotonic() - began
+
+    def _rounds(self, stage: Stage) -> Iterator[None]:
+        figures = self.figures
+        if self._left is None:
+            began = time.monotonic()
+            self._left = Round(stage, figures).go_on_to_the_end() | OF_RESUMING
+            self._length = time.monotonic() - began
+            figures.boundaries = len(self._left)
+        while self._left:
+            current, before = Round(stage, figures), len(self._left)
+            while current.die_around(self._left):
+                yield
+            if len(self._left) == before:
+                # Events that this run did not have: how links are shared depends on what runs at one time.
+                figures.boundaries -= len(self._left)
+                self._left.clear()
+        while figures.at_random < self.randoms:
+            current = Round(stage, figures)
+            for _ in range(min(self.chain, self.randoms - figures.at_random)):
+                if not current.die_after(self._chance.uniform(0.3, self._length)):
+                    break
+                yield
+            else:
+                current.go_on_to_the_end()
+        yield

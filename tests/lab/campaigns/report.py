@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+NOT_HELD = "runs in which a domain was lost, doubled, paused, reset, moved twice or left elsewhere"
+
 
 def kills(found: dict[str, Any]) -> str:
     return "\n".join(
@@ -18,22 +20,32 @@ def kills(found: dict[str, Any]) -> str:
             "| what | figure |",
             "| --- | --- |",
             f"| boundaries of the journal died at | {found['at_boundaries']} of {found['boundaries']} |",
-            f"| random instants died at | {found['at_random']} |",
+            f"| random instants died at | {found['at_random']} of {found['randoms']} |",
             f"| runs carried to their end | {found['rounds']} |",
             f"| steps carried out, none of them twice | {found['steps']} |",
-            "| domains lost, doubled, paused or reset | 0 |",
+            f"| {NOT_HELD} | {len(found['failures'])} |",
             f"| time | {found['seconds'] / 60:.0f} min |",
         ]
     )
 
 
 def faults(found: dict[str, Any]) -> str:
-    rows = [f"| {name} | {count} | {_words(found, name)} |" for name, count in sorted(found["faults"].items())]
-    total = sum(found["faults"].values())
-    harm = f"domains lost {found['lost']}, doubled {found['doubled']}"
+    bitten, harmless = found["faults"], found["harmless"]
+    rows = [
+        f"| {name} | {bitten.get(name, 0)} | {harmless.get(name, 0)} | {_words(found, name)} |"
+        for name in sorted({*bitten, *harmless})
+    ]
     runs = f"runs {found['rounds']}, resumed {found['resumed']} times, planned anew {found['planned_anew']} times"
-    head = ["| fault | times | what the run said of it, for example |", "| --- | --- | --- |"]
-    return "\n".join([*head, *rows, f"| **all** | **{total}** | {harm}; {runs} |"])
+    return "\n".join(
+        [
+            "| fault | bit | found nothing to harm | what the run said of it, for example |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            f"| **all** | **{sum(bitten.values())} of {found['wanted']}** | {sum(harmless.values())} | {runs} |",
+            "",
+            f"{NOT_HELD[0].upper()}{NOT_HELD[1:]}: {len(found['failures'])}. Time: {found['seconds'] / 60:.0f} min.",
+        ]
+    )
 
 
 def model(found: dict[str, Any]) -> str:
@@ -43,9 +55,7 @@ def model(found: dict[str, Any]) -> str:
 def _words(found: dict[str, Any], name: str) -> str:
     said = found["told"].get(name) or []
     # Paths and tables of Markdown are of no use there.
-    return (
-        re.sub(r"\S*/(\w+\.sqlite)", r"\1", said[0]).replace("|", "/") if said else "nothing: it did not come to harm"
-    )
+    return re.sub(r"\S*/(\w+\.sqlite)", r"\1", said[0]).replace("|", "/") if said else "nothing: it went on"
 
 
 def fill_in(page: str, directory: Path) -> str:

@@ -18,6 +18,7 @@ from rebalancer.execution import Journal, RunState
 
 from ..cluster import Lab
 from ..guest import Guest, assert_never_reset
+from ..host import LabHost
 from ..shell import LabError
 
 GUESTS: Final = 12
@@ -55,7 +56,9 @@ class Stage:
     """Which of the two arrangements they are in."""
     may_restart: Counter[str] = field(default_factory=Counter)
     """Guests that were switched off, and how often."""
-    moved_by_hand: Counter[str] = field(default_factory=Counter)
+    _sent: Counter[str] = field(default_factory=Counter)
+    _gone: Counter[str] = field(default_factory=Counter)
+    """`migrations()` and `departures()` when the last run was started."""
 
     def set_up(self) -> Stage:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +84,7 @@ class Stage:
 
     def apply(self, *arguments: str | Path, mortal: Sequence[str | Path] = ()) -> subprocess.Popen[str]:
         """Starts a run to the other arrangement."""
+        self._sent, self._gone = self.migrations(), self.departures()
         policy = self._policy(shifted=not self.shifted)
         return self.start("apply", "-p", policy, "--yes", *arguments, mortal=mortal)
 
@@ -157,9 +161,16 @@ class Stage:
         """How often the hosts say that a guest has gone to another host."""
         return self._logged("shutting down, reason=migrated")
 
-    def is_at(self, number: int, *, shifted: bool) -> bool:
-        """Whether a guest runs where an arrangement has it."""
-        return self.guests[number].uuid in self.lab[self.place(number, shifted=shifted)].running().values()
+    def moving(self) -> list[Guest]:
+        """Guests that the run has begun to move and that have not gone yet."""
+        sent, gone = self.migrations() - self._sent, self.departures() - self._gone
+        return [guest for guest in self.guests if sent[guest.name] and not gone[guest.name]]
+
+    def ends(self, guests: Sequence[Guest]) -> list[LabHost]:
+        """The hosts that guests go from or to."""
+        numbers = [number for number, guest in enumerate(self.guests) if guest in guests]
+        names = {self.place(number, shifted=shifted) for number in numbers for shifted in (False, True)}
+        return [host for host in self.lab.hosts if host.name in names]
 
     def start_again(self, guest: Guest) -> None:
         """Where it was switched off."""
