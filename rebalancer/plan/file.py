@@ -13,7 +13,7 @@ from rebalancer.cluster.snapshot import dump_snapshot, fingerprint, parse_snapsh
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
 from rebalancer.errors import InvalidInput, Problem
-from rebalancer.placement.explain import Breach
+from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.plan.addresses import address_clashes, clashes_on_the_way
 from rebalancer.plan.experience import Basis
 from rebalancer.plan.model import Deadline, Guards, Pace, Plan, Prediction, Reason, Score, Step, Unplaced
@@ -122,6 +122,12 @@ class _Unplaced(Model):
     reasons: dict[str, str] = Field(default_factory=dict)
 
 
+class _Conflict(Model):
+    rules: tuple[str, ...]
+    domains: tuple[str, ...] = ()
+    proved: bool = False
+
+
 class _Makespan(Model):
     predicted: Number = 0.0
     bound: Number = 0.0
@@ -164,6 +170,7 @@ class _PlanFile(Model):
     steps: tuple[_Step, ...] = ()
     makespan: _Makespan = _Makespan()
     unplaced: tuple[_Unplaced, ...] = ()
+    conflicts: tuple[_Conflict, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     """For readers: they follow from snapshot and steps."""
@@ -202,6 +209,9 @@ def dump_plan(plan: Plan) -> str:
         "unplaced": [
             {"domain": each.domain, "uuid": each.uuid, "host": each.host, "reasons": dict(each.reasons)}
             for each in plan.unplaced
+        ],
+        "conflicts": [
+            {"rules": list(each.rules), "domains": list(each.domains), "proved": each.proved} for each in plan.conflicts
         ],
         "notes": list(plan.notes),
         "warnings": [str(clash) for clash in (*address_clashes(plan.snapshot), *clashes_on_the_way(plan))],
@@ -326,6 +336,7 @@ def parse_plan(text: str, file: str) -> Plan:
         violations_before=tuple(Breach(rule=v.rule, amount=v.amount, text=v.text) for v in found.violations.before),
         violations_after=tuple(Breach(rule=v.rule, amount=v.amount, text=v.text) for v in found.violations.after),
         unplaced=tuple(Unplaced(domain=u.domain, uuid=u.uuid, host=u.host, reasons=u.reasons) for u in found.unplaced),
+        conflicts=tuple(Conflict(rules=c.rules, domains=c.domains, proved=c.proved) for c in found.conflicts),
         notes=found.notes,
         makespan_bound=Seconds(found.makespan.bound),
         guards=Guards(

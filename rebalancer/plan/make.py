@@ -13,7 +13,8 @@ from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.placement import Placement, Problem, State, Term, search
 from rebalancer.placement.bounds import score_bound
-from rebalancer.placement.explain import breaches, refusals
+from rebalancer.placement.conflicts import conflicts
+from rebalancer.placement.explain import Conflict, breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.experience import Experience
@@ -61,7 +62,7 @@ def make_plan(
                 break
             planning.keep(late)
             placement, found = planning.decide(seed, effort, elapsed)
-    return planning.describe(placement, found, seed, created_at)
+    return planning.describe(placement, found, seed, created_at, planning.conflicts(placement, elapsed))
 
 
 def assess(cluster: Cluster, policy: Policy) -> Plan:
@@ -321,7 +322,19 @@ class _Planning:
             masks=masks, mask=mask, reasons={(row[domain], host): text for (domain, host), text in reasons.items()}
         )
 
-    def describe(self, placement: IntArray, made: Schedule, seed: int, created_at: str) -> Plan:
+    def conflicts(self, placement: IntArray, elapsed: Callable[[], float]) -> tuple[Conflict, ...]:
+        if State(self.problem, placement).costs()[1] <= 1e-9:
+            return ()
+        return conflicts(self.problem, placement, elapsed)
+
+    def describe(
+        self,
+        placement: IntArray,
+        made: Schedule,
+        seed: int,
+        created_at: str,
+        conflicts: tuple[Conflict, ...] = (),
+    ) -> Plan:
         before, after = State(self.problem), State(self.problem, placement)
         moved = np.flatnonzero(placement != self.problem.start)
         for cut in self.cuts:
@@ -343,6 +356,7 @@ class _Planning:
             violations_before=breaches(self.problem, self.problem.start, self._name),
             violations_after=breaches(self.problem, placement, self._name),
             unplaced=self._unplaced(placement),
+            conflicts=conflicts,
             notes=tuple(dict.fromkeys(self.notes)),
             makespan_bound=made.bound,
             guards=self._guards(),

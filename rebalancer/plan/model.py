@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
-from rebalancer.placement.explain import Breach
+from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.plan.experience import Basis
 from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
@@ -165,6 +165,8 @@ class Plan:
     violations_before: tuple[Breach, ...] = ()
     violations_after: tuple[Breach, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    """Why rules stay broken: smallest sets that cannot be kept together."""
     notes: tuple[str, ...] = ()
     makespan_bound: Seconds = Seconds(0.0)
     """No order of these steps takes less."""

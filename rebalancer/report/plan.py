@@ -12,6 +12,7 @@ from rich.text import Text
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import format_bytes, format_duration, format_number
 from rebalancer.placement.explain import Breach
+from rebalancer.placement.explain.words import listed
 from rebalancer.plan.addresses import address_clashes, clashes_on_the_way
 from rebalancer.plan.model import Plan, Unplaced
 from rebalancer.report.console import glyphs, heading, item, show, text, warnings
@@ -49,6 +50,7 @@ def print_plan(console: Console, plan: Plan, *, policy: str) -> None:
         print_steps(console, plan)
     _print_deadline(console, plan)
     print_unplaced(console, plan.unplaced)
+    _print_conflicts(console, plan)
     warnings(console, (*address_clashes(plan.snapshot), *clashes_on_the_way(plan)))
     if plan.notes:
         heading(console, "Notes")
@@ -107,6 +109,18 @@ def print_unplaced(console: Console, unplaced: Iterable[Unplaced], title: str = 
         print_reasons(console, each.reasons)
     if len(found) > _MOST_BREACHES:
         item(console, f"and {len(found) - _MOST_BREACHES} more")
+
+
+def _print_conflicts(console: Console, plan: Plan) -> None:
+    """Smallest sets of rules: the others of each can be kept without any one of them."""
+    if not plan.conflicts:
+        return
+    heading(console, "Cannot be kept together")
+    names = {domain.uuid: f"'{domain.name}' on {domain.host}" for domain in plan.snapshot.domains}
+    for each in plan.conflicts:
+        of = f", for {listed(names[uuid] for uuid in each.domains)}" if each.domains else ""
+        doubt = "" if each.proved else " (as far as was searched)"
+        item(console, text(" + ".join(each.rules), "red"), text(of + doubt), lead=f"{glyphs(console).bullet} ")
 
 
 def print_reasons(console: Console, reasons: Mapping[str, str]) -> None:

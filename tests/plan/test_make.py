@@ -90,6 +90,11 @@ def test_a_domain_that_cannot_leave_is_named_with_a_reason_for_each_host() -> No
     assert left.domain == "big"
     assert set(left.reasons) == {"h2", "h3"}
     assert all("memory" in reason and "20 GiB" in reason for reason in left.reasons.values())
+    (conflict,) = plan.conflicts
+    assert conflict.domains == (left.uuid,)
+    assert [rule.partition(":")[0] for rule in conflict.rules] == ["capacity"], "it fits on no host, h1 included"
+    assert conflict.proved
+    assert parse_plan(dump_plan(plan), "plan.json").conflicts == plan.conflicts
 
 
 def test_a_domain_that_may_not_migrate_says_why() -> None:

@@ -28,6 +28,9 @@ from rebalancer.placement.problem import Problem
 
 __all__ = ["least_cost"]
 
+_MOST_LOOKED_AT = 20_000_000
+"""Entries of tables of allowed hosts."""
+
 
 def least_cost(primitive: Primitive, problem: Problem, reach: Reach) -> float:  # noqa: C901
     """0 where nothing better is known."""
@@ -53,7 +56,7 @@ def least_cost(primitive: Primitive, problem: Problem, reach: Reach) -> float:  
             groups = len(set(primitive.group.tolist()) - {-1})
             return float(max(groups - primitive.most * len(set(own_zones(primitive.zone).tolist())), 0))
         case Capacity():
-            return _over(primitive.demand, primitive.limit, primitive.scale)
+            return _over(primitive, problem, reach)
         case Pool() if primitive.group is None:
             return _pooled(primitive)
         case Ratio():
@@ -103,11 +106,18 @@ def _too_few(primitive: GroupLeast) -> float:
     return float(np.maximum(np.where(members > 0, lacking, 0), 0).sum())
 
 
-def _over(demand: FloatArray, limit: FloatArray, scale: float | None) -> float:
+def _over(primitive: Capacity, problem: Problem, reach: Reach) -> float:
+    """All domains on all hosts where any may be, those that are bound to some hosts on these, and the one that fits
+    worst on the largest of its own."""
+    demand, limit = primitive.demand, primitive.limit
     finite = limit[np.isfinite(limit) & (limit > 0)]
-    unit = scale if scale is not None else float(finite.mean()) if len(finite) else 1.0
-    alone = float(demand.max(initial=0.0) - limit.max(initial=0.0))
-    return max(float(demand.sum() - limit.sum()), alone, 0.0) / unit
+    unit = primitive.scale if primitive.scale is not None else float(finite.mean()) if len(finite) else 1.0
+    largest = np.where(reach.allowed, limit, 0.0).max(axis=1, initial=0.0)[reach.kind]
+    largest = np.where(reach.forced, largest, np.maximum(largest, limit[problem.start]))
+    least = float((demand - largest).max(initial=0.0))
+    for hosts in (reach.usable(problem.start), *reach.allowed[: _MOST_LOOKED_AT // reach.allowed.size]):
+        least = max(least, float(demand[reach.bound_to(hosts, problem.start)].sum() - limit[hosts].sum()))
+    return least / unit
 
 
 def _pooled(primitive: Pool) -> float:

@@ -26,6 +26,21 @@ class Reach:
     forced: BoolArray
     movable: BoolArray
 
+    def usable(self, start: IntArray) -> BoolArray:
+        """bool[H]: the hosts where any domain may be."""
+        usable = np.zeros(self.allowed.shape[1], dtype=np.bool_)
+        usable[start[~self.forced]] = True
+        return np.asarray(usable | np.any(self.allowed[np.unique(self.kind)], axis=0), dtype=np.bool_)
+
+    def bound_to(self, hosts: BoolArray, start: IntArray) -> BoolArray:
+        """bool[D]: who may be on no other host than these (bool[H])."""
+        inside = ~np.any(self.allowed & ~hosts, axis=1)[self.kind]
+        return np.asarray(inside & (self.forced | hosts[start]), dtype=np.bool_)
+
+    def nowhere(self) -> BoolArray:
+        """bool[D]: who has to leave, and may be on no host."""
+        return np.asarray(self.forced & ~np.any(self.allowed, axis=1)[self.kind], dtype=np.bool_)
+
     def least_moves(self) -> int:
         return int(self.forced.sum())
 

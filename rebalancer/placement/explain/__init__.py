@@ -3,7 +3,7 @@
 In: a problem and a placement. Out: breaches and refusals, each in words that name domains, hosts and numbers.
 """
 
-from rebalancer.placement.explain.breaches import Breach, breaches
+from rebalancer.placement.explain.breaches import Breach, Conflict, breaches
 from rebalancer.placement.explain.refusals import refusals
 
-__all__ = ["Breach", "breaches", "refusals"]
+__all__ = ["Breach", "Conflict", "breaches", "refusals"]

@@ -27,7 +27,7 @@ from rebalancer.placement.primitives import (
 )
 from rebalancer.placement.problem import Problem
 
-__all__ = ["Breach", "breaches", "broken"]
+__all__ = ["Breach", "Conflict", "breaches", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,16 @@ class Breach:
     rule: str
     amount: float
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """``rules``: by name; each is needed. ``domains``: UUIDs of those that are needed; none where it is all of them.
+    ``proved``: whether it is certain that no placement keeps the rules together."""
+
+    rules: tuple[str, ...]
+    domains: tuple[str, ...] = ()
+    proved: bool = False
 
 
 def breaches(problem: Problem, placement: IntArray, name: NameOf) -> tuple[Breach, ...]:
