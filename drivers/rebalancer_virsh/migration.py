@@ -226,8 +226,12 @@ class VirshMigration:
     def _fulfil(self) -> None:
         with self._lock:
             wishes = dict(self._wishes)
+            sending = self._progress.processed is not None
         if "domjobabort" in wishes:
             wishes = {"domjobabort": ""}
+        elif not sending:
+            # Until then the cap that it was started with is still to be set, and would undo this one.
+            wishes = {command: value for command, value in wishes.items() if "setspeed" not in command}
         for command, value in wishes.items():
             arguments = [*command.split(), self._request.uuid, *([value] if value else [])]
             completed = self._virsh.run(*arguments, timeout=_CALL_TIMEOUT)

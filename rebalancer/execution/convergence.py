@@ -102,6 +102,16 @@ class Trend:
         once = None not in (latest.processed, latest.total) and (latest.processed or 0) <= (latest.total or 0)
         return bool(self._rounds) or once
 
+    @property
+    def sending(self) -> bool:
+        """Whether any byte has been sent."""
+        return bool(self._latest.processed)
+
+    @property
+    def sent(self) -> bool:
+        """Whether all has been sent, so that it only remains to be brought to its end."""
+        return self.sending and self._latest.remaining == 0
+
     def stalled(self, now: float) -> Seconds | None:
         """For how long nothing has been sent, once that is too long."""
         if self._moved_at is None or now - self._moved_at < STALLED:

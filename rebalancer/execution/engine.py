@@ -75,7 +75,8 @@ class Engine:
             if outcome.outcome is Outcome.UNKNOWN
         }
         self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
-        self._throttle = Throttle(plan.guards.links, self._running, record)
+        lead = min((step.predicted.setup for step in plan.steps), default=Seconds(0.0))
+        self._throttle = Throttle(plan.guards.links, self._running, record, lead)
         self._watch = Watch(hosts, clock, record, self._throttle.favour)
         self._retries = Retries(clock, plan.seed)
         self._gates = Gates([self._retries, *guard.gates])
@@ -121,9 +122,11 @@ class Engine:
         self._pending = []
 
     def _is_news(self) -> bool:
-        """Whether a gate has opened or a hook has answered."""
-        opened, answered = self._gates.due(), self._hooks.due()
-        return opened or answered
+        """Whether a gate has opened, a hook has answered, or links are about to become free."""
+        opened, answered, sent = self._gates.due(), self._hooks.due(), self._throttle.is_news()
+        if sent:
+            self._throttle.settle()
+        return opened or answered or sent
 
     def _start_more(self) -> bool:
         """Whether anything was started or given up, so that it is worth looking again at once."""

@@ -48,6 +48,8 @@ def _finished(record: StepRecord, step: Step, plan: Plan, events: Sequence[Event
     if not (domains and record.intended_at and record.finished_at and record.duration and record.bytes):
         return None
     started, ended = _seconds(record.intended_at), _seconds(record.finished_at)
+    # A rate that it had while it was set up says nothing.
+    began = max(ended - record.duration, started)
     return Finished(
         source=record.source,
         destination=record.destination,
@@ -57,7 +59,7 @@ def _finished(record: StepRecord, step: Step, plan: Plan, events: Sequence[Event
         lasted=Seconds(ended - started),
         copying=Seconds(record.duration),
         sent=Bytes(record.bytes),
-        rate=_rate(record.step, started, ended, events),
+        rate=_rate(record.step, began, ended, events),
     )
 
 

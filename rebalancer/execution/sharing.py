@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rebalancer.cluster import Capabilities, DirectedLink, Domain
 from rebalancer.cluster.network import follow
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
 from rebalancer.plan.precopy import HEADROOM, least_rate
@@ -34,12 +34,19 @@ class Sender:
     planned: float = 0.0
     """The rate that the plan starts it with."""
     cappable: bool = True
+    adjustable: bool = True
+    """Whether its rate can be changed later."""
     held: BytesPerSecond | None = None
     """The rate that it has and that cannot be changed."""
 
     def at(self, rate: BytesPerSecond | None) -> Sender:
         """The same, its rate not to be changed; None: not limited."""
         return replace(self, held=rate, cappable=rate is not None)
+
+    def in_setup(self) -> Sender:
+        """The same while it is not sent yet: the least that can be expressed is kept for it, and no switchover."""
+        least = replace(self.flow, ceiling=BytesPerSecond(float(self.flow.unit)), max_downtime=Seconds(0.0), burst=0.0)
+        return replace(self, flow=least, dirty_rate=0.0, planned=0.0)
 
 
 def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) -> Sender:
@@ -57,6 +64,7 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
         dirty_rate=_writing(domain, settings),
         planned=step.bandwidth or 0.0,
         cappable=offers.bandwidth,
+        adjustable=offers.bandwidth and offers.set_bandwidth,
     )
 
 

@@ -1,10 +1,15 @@
-"""Keeping the links' caps while migrations start and end: whoever must give way is throttled first."""
+"""Keeping the links' caps while migrations start and end: whoever must give way is throttled first.
+
+A migration uses its links from its first byte to its last, not while it is set up or brought to its end. So the next
+one is set up while the last bytes of the one before are sent, at the least rate that there is, and gets its own rate
+once they are; when it is sent before that, the two share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import Migration
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.hosts import guarded
@@ -18,25 +23,67 @@ NO_CAP = float("inf")
 
 
 class Throttle:
-    """``caps``: of each link, in each direction, bytes per second."""
+    """``caps``: of each link, in each direction, bytes per second; ``lead``: how long before all has been sent of a
+    migration the next may be set up."""
 
-    def __init__(self, caps: Mapping[str, BytesPerSecond], running: Mapping[str, Running], record: Record) -> None:
+    def __init__(
+        self, caps: Mapping[str, BytesPerSecond], running: Mapping[str, Running], record: Record, lead: Seconds
+    ) -> None:
         self._caps = caps
+        self._lead = lead
         self._running = running
         self._record = record
         self._lost: dict[str, Sender] = {}
         self._told: dict[str, BytesPerSecond | None] = {}
+        self._next: dict[str, frozenset[str]] = {}
+        """Those that are set up while others are still being sent, and these."""
+        self._stages: dict[str, tuple[bool, bool, bool]] = {}
 
     def hindrance(self, key: str, sender: Sender) -> str | None:
         """Why a migration should not start on its links now."""
-        return squeezed(self._senders() | {key: sender}, self._caps, key)
+        senders = self._senders()
+        hindrance = squeezed(senders | {key: sender}, self._caps, key)
+        return None if hindrance is None or self._follows(senders, key, sender) else hindrance
 
     def admit(self, key: str, sender: Sender) -> tuple[bool, BytesPerSecond | None]:
         """Makes room for a migration, then (True, its rate); (False, None) when somebody could not be throttled."""
-        rates = share(self._senders() | {key: sender}, self._caps)
-        if self._apply(rates, lower=True):
-            return True, rates[key]
-        return False, None
+        senders = self._senders()
+        crowded = squeezed(senders | {key: sender}, self._caps, key) is not None
+        ending = self._follows(senders, key, sender) if crowded else frozenset()
+        rates = share(senders | {key: sender.in_setup() if ending else sender}, self._caps)
+        if not self._apply(rates, lower=True):
+            return False, None
+        if ending:
+            self._next[key] = ending
+        return True, rates[key]
+
+    def _follows(self, senders: Mapping[str, Sender], key: str, sender: Sender) -> frozenset[str]:
+        """Those that will have been sent once the migration has been set up, if it only has to wait for these."""
+        ending = frozenset(other for other in senders if sender.adjustable and self._is_ending(other))
+        later = {other: each for other, each in senders.items() if other not in ending} | {key: sender}
+        if not ending or squeezed(later, self._caps, key) is not None:
+            return frozenset()
+        fits = squeezed({**senders, key: sender.in_setup()}, self._caps, key) is None
+        return ending if fits else frozenset()
+
+    def _is_ending(self, key: str) -> bool:
+        running = self._running.get(key)
+        if running is None or not self._lead or not running.trend.sending:
+            return False
+        # What can be sent within the allowed downtime goes at once, as soon as no more than that is left.
+        left = running.trend.time_left(None)
+        return left is not None and left <= self._lead + running.step.settings.max_downtime
+
+    def is_news(self) -> bool:
+        """Whether, since last asked, a migration has been sent, is about to be, or has begun to be."""
+        before, self._stages = (
+            self._stages,
+            {
+                key: (self._is_ending(key), not _is_on_links(running), key not in self._next or running.trend.sending)
+                for key, running in self._running.items()
+            },
+        )
+        return any(before.get(key, stage) != stage for key, stage in self._stages.items())
 
     def favour(self, running: Running) -> bool:
         """Whether a migration got more of its links, for the rest of its way, at the cost of others."""
@@ -55,7 +102,7 @@ class Throttle:
         rates = share(self._senders(), self._caps)
         self._apply(rates, lower=True)
         self._apply(rates, lower=False)
-        now = {key: running.rate for key, running in self._running.items()}
+        now = {key: running.rate for key, running in self._running.items() if _is_on_links(running)}
         if now and now != self._told:
             self._record.rates(now)
         self._told = now
@@ -66,10 +113,18 @@ class Throttle:
 
     def _senders(self) -> dict[str, Sender]:
         return self._lost | {
-            key: running.sender if running.adjustable else _held(running)
-            for key, running in self._running.items()
-            if not running.over
+            key: self._sender(key, running) for key, running in self._running.items() if _is_on_links(running)
         }
+
+    def _sender(self, key: str, running: Running) -> Sender:
+        if not running.adjustable:
+            return _held(running)
+        if key in self._next and not running.trend.sending:
+            before = (self._running.get(other) for other in self._next[key])
+            if any(other is not None and _is_on_links(other) for other in before):
+                return running.sender.in_setup()
+        self._next.pop(key, None)
+        return running.sender
 
     def _apply(self, rates: Mapping[str, BytesPerSecond | None], *, lower: bool) -> bool:
         """Whether all that had to be done worked. One that fails is taken as it is from then on."""
@@ -94,6 +149,10 @@ class Throttle:
             return False
         running.rate = rate
         return True
+
+
+def _is_on_links(running: Running) -> bool:
+    return not running.over and not running.trend.sent
 
 
 def _held(running: Running) -> Sender:

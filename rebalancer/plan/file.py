@@ -81,6 +81,7 @@ class _Prediction(Model):
     rung: Rung | None = None
     writes: Basis = Basis.ASSUMED
     overheads: Basis = Basis.ASSUMED
+    setup: Number = 0.0
 
 
 class _Options(Model):
@@ -305,6 +306,7 @@ def _step(step: Step) -> Mapping[str, object]:
             "rung": None if predicted.rung is None else predicted.rung.value,
             "writes": predicted.writes.value,
             "overheads": predicted.overheads.value,
+            "setup": predicted.setup,
         },
         "why": [
             {"rule": reason.rule, "before": reason.before, "after": reason.after, "text": reason.text}
@@ -387,6 +389,7 @@ def _to_step(step: _Step) -> Step:
             rung=step.predicted.rung,
             writes=step.predicted.writes,
             overheads=step.predicted.overheads,
+            setup=Seconds(step.predicted.setup),
         ),
         why=tuple(Reason(rule=r.rule, before=r.before, after=r.after, text=r.text) for r in step.why),
     )

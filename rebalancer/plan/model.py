@@ -41,6 +41,8 @@ class Prediction:
     """What is known of how the domain writes to its memory."""
     overheads: Basis = Basis.ASSUMED
     """What is known of how long its hosts take besides sending."""
+    setup: Seconds = Seconds(0.0)
+    """How long before the first byte, from the start; part of ``duration``."""
 
     @property
     def end(self) -> Seconds:

@@ -75,5 +75,6 @@ def _step(moves: Moves, entry: Entry, name: str, after: tuple[str, ...]) -> Step
             rung=entry.forecast.rung,
             writes=moves.experience.basis(domain),
             overheads=entry.trip.overheads.basis,
+            setup=Seconds(entry.trip.setup),
         ),
     )

@@ -93,6 +93,10 @@ def test_a_cap_is_set_once_there_is_a_job_and_taken_back_after_a_failure() -> No
     migration.set_bandwidth(BytesPerSecond(20.9 * MIB))
     eventually(lambda: transport.asked.count(JOB) > 2)
     assert f"migrate-setspeed {ALPHA} 20" not in transport.asked, "it would be the domain's"
+    job[0] = "Job type: 2\n\noperation: 5\ntime_elapsed: 100\n"
+    seen = transport.asked.count(JOB)
+    eventually(lambda: transport.asked.count(JOB) > seen + 2)
+    assert f"migrate-setspeed {ALPHA} 20" not in transport.asked, "the cap that it starts with would undo it"
     job[0] = saved("jobinfo-running-raw.txt").decode()
     eventually(lambda: f"migrate-setspeed {ALPHA} 20" in transport.asked)
     time.sleep(0.1)
