@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rebalancer.cluster import Cluster
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster import Caps, Cluster
 from rebalancer.placement.problem import Term
 from rebalancer.plan.model import Plan
 from rebalancer.policy.compile import compile_problem
@@ -19,8 +18,8 @@ __all__ = ["Situation"]
 class Situation:
     """Indices in the terms are those of ``hosts`` (names) and ``domains`` (UUIDs).
 
-    ``start``: the host (index) of each domain; ``target``: UUID → host (name), of domains that move; ``caps``: link →
-    bytes per second in each direction.
+    ``start``: the host (index) of each domain; ``target``: UUID → host (name), of domains that move; ``caps``: of
+    links.
     """
 
     cluster: Cluster
@@ -29,7 +28,7 @@ class Situation:
     start: tuple[int, ...]
     target: Mapping[str, str]
     terms: tuple[Term, ...]
-    caps: Mapping[str, BytesPerSecond] = field(default_factory=dict)
+    caps: Caps = field(default_factory=dict)
     names: Names = field(default_factory=Names)
 
     @property

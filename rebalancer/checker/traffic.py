@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rebalancer.checker.timeline import Span, events
 from rebalancer.cluster import Link
-from rebalancer.cluster.network import DirectedLink, follow
-from rebalancer.cluster.units import BytesPerSecond, Seconds, format_rate
+from rebalancer.cluster.network import Caps, DirectedLink, follow
+from rebalancer.cluster.units import Seconds, format_rate
 
 __all__ = ["overcrowded", "overloaded"]
 
@@ -32,9 +32,7 @@ def overcrowded(spans: Sequence[Span]) -> Iterator[tuple[Seconds, str]]:
                 yield event.time, f"{step.id} is one of {busy[host]} at once on {host}"
 
 
-def overloaded(
-    spans: Sequence[Span], links: Sequence[Link], caps: Mapping[str, BytesPerSecond]
-) -> Iterator[tuple[Seconds, str]]:
+def overloaded(spans: Sequence[Span], links: Sequence[Link], caps: Caps) -> Iterator[tuple[Seconds, str]]:
     """Links that would have to carry more than their cap: at a start, by the rates given, or over any stretch of time,
     by the bytes that must pass within it."""
     ends = {link.name: link.connects for link in links}
@@ -46,15 +44,17 @@ def overloaded(
             yield Seconds(span.start), f"{span.step.id}: its links are no route: {error}"
             continue
         for link in route:
-            if link.link in caps:
-                on_link[link].append(span)
+            on_link[link].append(span)
     for link, users in on_link.items():
+        cap = caps.get(link, caps.get(link.link))
+        if cap is None:
+            continue
         for span in users:
             given = sum(o.step.bandwidth or 0.0 for o in users if abs(o.start - span.start) <= _SLACK)
-            if given > caps[link.link] * (1 + _SLACK):
+            if given > cap * (1 + _SLACK):
                 yield Seconds(span.start), f"rates of {format_rate(given)} are given at once on {link.link}"
         for start, end, sent in _stretches(users):
-            if sent > caps[link.link] * (end - start) * (1 + _SLACK) + 1:
+            if sent > cap * (end - start) * (1 + _SLACK) + 1:
                 rate = format_rate(sent / max(end - start, _SLACK))
                 yield Seconds(start), f"{link.link} would carry {rate} from then to {end:.1f} s"
 

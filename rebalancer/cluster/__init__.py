@@ -5,11 +5,12 @@ In: nothing. Out: :class:`Cluster`, which ``policy``, ``placement`` and ``plan``
 
 from rebalancer.cluster.capabilities import Capabilities, NameForm
 from rebalancer.cluster.model import Cluster, Domain, DomainState, Host, HostState, Link, MigrationTraits
-from rebalancer.cluster.network import DirectedLink, Network
+from rebalancer.cluster.network import Caps, DirectedLink, Network, cap_of
 from rebalancer.cluster.writes import Writes
 
 __all__ = [
     "Capabilities",
+    "Caps",
     "Cluster",
     "DirectedLink",
     "Domain",
@@ -21,4 +22,5 @@ __all__ = [
     "NameForm",
     "Network",
     "Writes",
+    "cap_of",
 ]

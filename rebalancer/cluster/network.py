@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rebalancer.cluster.model import Link
 from rebalancer.cluster.units import BytesPerSecond
 
-__all__ = ["DirectedLink", "Network", "follow"]
+__all__ = ["Caps", "DirectedLink", "Network", "cap_of", "follow", "host_first"]
 
 
 class DirectedLink(NamedTuple):
@@ -18,6 +18,22 @@ class DirectedLink(NamedTuple):
 
     link: str
     start: str
+
+
+Caps: TypeAlias = Mapping[str | DirectedLink, BytesPerSecond]
+"""What migrations together may take: of a link, by its name, in each direction; or of one direction alone."""
+
+
+def cap_of(caps: Caps, link: DirectedLink) -> BytesPerSecond | None:
+    """None: it has none."""
+    found = caps.get(link)
+    return caps.get(link.link) if found is None else found
+
+
+def host_first(link: Link, hosts: Collection[str]) -> tuple[str, str]:
+    """The ends of a link, its host first; of two switches, or two hosts, in the order in which it names them."""
+    first, second = link.connects
+    return (second, first) if second in hosts and first not in hosts else (first, second)
 
 
 @dataclass(frozen=True)

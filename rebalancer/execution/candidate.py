@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState
+from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState, cap_of
 from rebalancer.execution.sharing import Sender, sender_of
 from rebalancer.plan.model import Plan, Step
 from rebalancer.plan.rates import Flow
@@ -61,8 +61,12 @@ def _uncappable(step: Step, plan: Plan, cluster: Cluster, sender: Sender) -> str
     """A source that cannot limit its migrations must not use links that are to be kept free in part."""
     if sender.cappable:
         return None
-    capacity = {link.name: link.capacity for link in cluster.links}
-    kept = [name for name in step.links if plan.guards.links.get(name, float("inf")) < capacity.get(name, 0.0)]
+    capacity, caps = {link.name: link.capacity for link in cluster.links}, plan.guards.links
+    kept = [
+        link.link
+        for link in sender.flow.route
+        if (cap := cap_of(caps, link)) is not None and cap < capacity.get(link.link, 0.0)
+    ]
     if kept:
         return f"{step.source} cannot limit the rate of a migration, and {', '.join(kept)} must not be used fully"
     return None if step.settings.bandwidth is None else f"{step.source} cannot limit the rate of a migration"

@@ -76,7 +76,7 @@ class Engine:
         }
         self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
         lead = min((step.predicted.setup for step in plan.steps), default=Seconds(0.0))
-        self._throttle = Throttle(plan.guards.links, self._running, record, lead)
+        self._throttle = Throttle(plan.guards, self._running, record, lead)
         self._watch = Watch(hosts, clock, record, self._throttle.favour)
         self._retries = Retries(clock, plan.seed)
         self._gates = Gates([self._retries, *guard.gates])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rebalancer.cluster import Capabilities, DirectedLink, Domain
+from rebalancer.cluster import Capabilities, Caps, Domain, cap_of
 from rebalancer.cluster.network import follow
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.plan.migration_model import switchover_burst
@@ -75,22 +75,18 @@ def _writing(domain: Domain, settings: MigrationSettings) -> float:
     return needed / HEADROOM
 
 
-def share(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond]) -> dict[str, BytesPerSecond | None]:
+def share(senders: Mapping[str, Sender], caps: Caps) -> dict[str, BytesPerSecond | None]:
     """A rate for each; None: no cap applies, or none can be set. 0: it does not fit now."""
     limits = _left_by_held(senders, caps)
-    flows = {
-        key: replace(sender.flow, route=tuple(_one_way(link) for link in sender.flow.route))
-        for key, sender in senders.items()
-        if sender.cappable and sender.held is None
-    }
+    flows = {key: sender.flow for key, sender in senders.items() if sender.cappable and sender.held is None}
     held = {key: sender.held for key, sender in senders.items() if key not in flows}
     return {**share_links(flows, limits), **held}
 
 
-def squeezed(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], candidate: str) -> str | None:
+def squeezed(senders: Mapping[str, Sender], caps: Caps, candidate: str) -> str | None:
     """Why the candidate should wait for its links rather than share them; None: it may start."""
     sender = senders[candidate]
-    narrow = {link for link in sender.flow.route if link.link in caps}
+    narrow = {link for link in sender.flow.route if cap_of(caps, link) is not None}
     others = {key: s for key, s in senders.items() if key != candidate and narrow.intersection(s.flow.route)}
     if not sender.cappable and others:
         return "its rate cannot be limited, and others use its links"
@@ -105,7 +101,7 @@ def squeezed(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], 
     return None
 
 
-def favoured(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], key: str) -> Sender | None:
+def favoured(senders: Mapping[str, Sender], caps: Caps, key: str) -> Sender | None:
     """The same sender with more weight, so that it gets what others on its links can do without; None: there is none.
 
     Nobody is pushed below the rate that it needs to converge.
@@ -124,17 +120,18 @@ def favoured(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond], 
     return None
 
 
-def _floor(sender: Sender, caps: Mapping[str, BytesPerSecond]) -> float:
+def _floor(sender: Sender, caps: Caps) -> float:
     """The rate below which the migration would not converge, if alone it would."""
     least = sender.dirty_rate * HEADROOM
     alone = share_links({0: sender.flow}, caps)[0]
     return max(least if alone is None or alone >= least else 0.0, sender.flow.unit)
 
 
-def _left_by_held(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSecond]) -> dict[str, BytesPerSecond]:
+def _left_by_held(senders: Mapping[str, Sender], caps: Caps) -> Caps:
     """What is left of each direction of each link by those that cannot be told a rate."""
-    links = {link for sender in senders.values() for link in sender.flow.route if link.link in caps}
-    limits = {_one_way(link).link: float(caps[link.link]) for link in links}
+    crossed = {link for sender in senders.values() for link in sender.flow.route}
+    found = ((link, cap_of(caps, link)) for link in crossed)
+    limits = {link: float(cap) for link, cap in found if cap is not None}
     for sender in senders.values():
         if sender.cappable and sender.held is None:
             continue
@@ -144,12 +141,6 @@ def _left_by_held(senders: Mapping[str, Sender], caps: Mapping[str, BytesPerSeco
         else:
             switchover = sender.held * flow.max_downtime + flow.burst
             takes = (sender.held * (1 + WIRE_OVERHEAD)) + switchover * (1 + WIRE_OVERHEAD) / BURST_WINDOW
-        for link in links.intersection(flow.route):
-            name = _one_way(link).link
-            limits[name] = max(limits[name] - takes, 0.0)
-    return {name: BytesPerSecond(limit) for name, limit in limits.items()}
-
-
-def _one_way(link: DirectedLink) -> DirectedLink:
-    """Each direction under a name of its own: what a held migration takes leaves the other direction alone."""
-    return DirectedLink(f"{link.link}\0{link.start}", link.start)
+        for link in limits.keys() & set(flow.route):
+            limits[link] = max(limits[link] - takes, 0.0)
+    return {link: BytesPerSecond(limit) for link, limit in limits.items()}

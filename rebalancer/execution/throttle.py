@@ -16,6 +16,7 @@ from rebalancer.execution.hosts import guarded
 from rebalancer.execution.record import Record
 from rebalancer.execution.running import Running
 from rebalancer.execution.sharing import Sender, favoured, share, squeezed
+from rebalancer.plan.model import Guards
 
 __all__ = ["Throttle"]
 
@@ -23,13 +24,12 @@ NO_CAP = float("inf")
 
 
 class Throttle:
-    """``caps``: of each link, in each direction, bytes per second; ``lead``: how long before all has been sent of a
+    """``guards``: caps of links, and how many may cross one at once; ``lead``: how long before all has been sent of a
     migration the next may be set up."""
 
-    def __init__(
-        self, caps: Mapping[str, BytesPerSecond], running: Mapping[str, Running], record: Record, lead: Seconds
-    ) -> None:
-        self._caps = caps
+    def __init__(self, guards: Guards, running: Mapping[str, Running], record: Record, lead: Seconds) -> None:
+        self._caps = guards.links
+        self._slots = guards.slots
         self._lead = lead
         self._running = running
         self._record = record
@@ -42,13 +42,13 @@ class Throttle:
     def hindrance(self, key: str, sender: Sender) -> str | None:
         """Why a migration should not start on its links now."""
         senders = self._senders()
-        hindrance = squeezed(senders | {key: sender}, self._caps, key)
+        hindrance = self._hindered(senders | {key: sender}, key)
         return None if hindrance is None or self._follows(senders, key, sender) else hindrance
 
     def admit(self, key: str, sender: Sender) -> tuple[bool, BytesPerSecond | None]:
         """Makes room for a migration, then (True, its rate); (False, None) when somebody could not be throttled."""
         senders = self._senders()
-        crowded = squeezed(senders | {key: sender}, self._caps, key) is not None
+        crowded = self._hindered(senders | {key: sender}, key) is not None
         ending = self._follows(senders, key, sender) if crowded else frozenset()
         rates = share(senders | {key: sender.in_setup() if ending else sender}, self._caps)
         if not self._apply(rates, lower=True):
@@ -61,10 +61,16 @@ class Throttle:
         """Those that will have been sent once the migration has been set up, if it only has to wait for these."""
         ending = frozenset(other for other in senders if sender.adjustable and self._is_ending(other))
         later = {other: each for other, each in senders.items() if other not in ending} | {key: sender}
-        if not ending or squeezed(later, self._caps, key) is not None:
+        if not ending or self._hindered(later, key) is not None:
             return frozenset()
         fits = squeezed({**senders, key: sender.in_setup()}, self._caps, key) is None
         return ending if fits else frozenset()
+
+    def _hindered(self, senders: Mapping[str, Sender], key: str) -> str | None:
+        for link in senders[key].flow.route if self._slots else ():
+            if sum(link in sender.flow.route for sender in senders.values()) > self._slots.get(link.link, len(senders)):
+                return f"{link.link}: as many migrations use it as are allowed at once"
+        return squeezed(senders, self._caps, key)
 
     def _is_ending(self, key: str) -> bool:
         running = self._running.get(key)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rebalancer.checker import check_plan
-from rebalancer.cluster import Cluster, Domain, DomainState
+from rebalancer.cluster import Cluster, DirectedLink, Domain, DomainState, Link, cap_of
+from rebalancer.cluster.network import host_first
 from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.errors import RebalancerError
 from rebalancer.plan.make import make_plan
-from rebalancer.plan.model import Guards, Plan, Step
+from rebalancer.plan.model import Guards, Pace, Plan, Step
 from rebalancer.policy import parse_policy
 from rebalancer.policy.model import MigrationSettings, Policy
 
@@ -37,7 +38,7 @@ def plan_back(cluster: Cluster, homes: Mapping[str, Home], run: Plan, *, created
         cluster, homes, policy, lambda as_before: make_plan(as_before, policy, created_at=created_at)
     )
     limits = _limits(plan, run, cluster)
-    return replace(plan, guards=Guards(links=plan.guards.links, ends=plan.guards.ends, hosts=limits))
+    return replace(plan, guards=replace(plan.guards, hosts=limits, pace=Pace()))
 
 
 def under_old_names(
@@ -102,7 +103,7 @@ def _policy(cluster: Cluster, homes: Mapping[str, Home], run: Plan) -> Policy:
     hosts = sorted({home.host for home in homes.values()})
     at_home = {host: sorted(uuid for uuid, home in homes.items() if home.host == host) for host in hosts}
     settings = {step.uuid: step.settings for step in run.steps}
-    capacities = {link.name: link.capacity for link in cluster.links}
+    links = [link for link in cluster.links if _caps(link, cluster, run.guards)]
     data = {
         "apiVersion": "rebalancer/v1",
         "kind": "Policy",
@@ -112,14 +113,20 @@ def _policy(cluster: Cluster, homes: Mapping[str, Home], run: Plan) -> Policy:
             *({"pin": {"select": _one_of(uuids), "hosts": [host]}} for host, uuids in at_home.items()),
             {"stay": {"select": f"!({_one_of(sorted(homes))})"}},
         ],
-        "links": [
-            {"select": f"name == {json.dumps(name)}", "most": f"{min(cap, capacities[name]):.12g} B/s"}
-            for name, cap in run.guards.links.items()
-            if name in capacities
-        ],
+        "links": [{"select": f"name == {json.dumps(link.name)}", **_caps(link, cluster, run.guards)} for link in links],
         "migration": [_migration(uuid, settings[uuid]) for uuid in sorted(homes) if uuid in settings],
     }
     return parse_policy(json.dumps(data), "the way back", resolve=_nothing_to_extend)
+
+
+def _caps(link: Link, cluster: Cluster, guards: Guards) -> Mapping[str, object]:
+    found: dict[str, object] = {}
+    for key, start in zip(("outbound", "inbound"), host_first(link, cluster.host_by_name), strict=True):
+        if (cap := cap_of(guards.links, DirectedLink(link.name, start))) is not None:
+            found[key] = f"{min(cap, link.capacity):.12g} B/s"
+    if link.name in guards.slots:
+        found["concurrency"] = guards.slots[link.name]
+    return found
 
 
 def _nothing_to_extend(spec: str, _position: object) -> tuple[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rebalancer.cluster import Cluster
+from rebalancer.cluster import Caps, Cluster, DirectedLink
 from rebalancer.cluster.snapshot import dump_snapshot, fingerprint, parse_snapshot
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.documents import Document, Model, header, parse_document, validate
@@ -146,7 +146,9 @@ class _Pace(Model):
 
 
 class _Guards(Model):
-    links: dict[str, Amount] = Field(default_factory=dict)
+    links: dict[str, Amount | dict[str, Amount]] = Field(default_factory=dict)
+    """One cap for both directions of a link, or one for each, by the end that it leads from."""
+    slots: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     hosts: dict[str, dict[str, Amount]] = Field(default_factory=dict)
     pace: _Pace = _Pace()
 
@@ -217,7 +219,8 @@ def dump_plan(plan: Plan) -> str:
         "notes": list(plan.notes),
         "warnings": [str(clash) for clash in (*address_clashes(plan.snapshot), *clashes_on_the_way(plan))],
         "guards": {
-            "links": dict(plan.guards.links),
+            "links": _caps(plan.guards.links),
+            **({"slots": dict(plan.guards.slots)} if plan.guards.slots else {}),
             "hosts": {resource: dict(limits) for resource, limits in plan.guards.hosts.items()},
             **_pace(plan.guards.pace),
         },
@@ -247,6 +250,23 @@ def _to_deadline(deadline: _Deadline | None) -> Deadline | None:
     if deadline is None:
         return None
     return Deadline(hosts=deadline.hosts, within=Seconds(deadline.within), strict=deadline.strict)
+
+
+def _caps(caps: Caps) -> Mapping[str, object]:
+    written: dict[str, object] = {link: rate for link, rate in caps.items() if isinstance(link, str)}
+    for name in dict.fromkeys(link.link for link in caps if isinstance(link, DirectedLink)):
+        written[name] = {
+            link.start: rate for link, rate in caps.items() if isinstance(link, DirectedLink) and link.link == name
+        }
+    return written
+
+
+def _to_caps(written: Mapping[str, float | Mapping[str, float]]) -> Iterator[tuple[str | DirectedLink, BytesPerSecond]]:
+    for name, cap in written.items():
+        if isinstance(cap, Mapping):
+            yield from ((DirectedLink(name, end), BytesPerSecond(rate)) for end, rate in cap.items())
+        else:
+            yield name, BytesPerSecond(cap)
 
 
 def _pace(pace: Pace) -> Mapping[str, object]:
@@ -342,7 +362,8 @@ def parse_plan(text: str, file: str) -> Plan:
         notes=found.notes,
         makespan_bound=Seconds(found.makespan.bound),
         guards=Guards(
-            links={name: BytesPerSecond(rate) for name, rate in found.guards.links.items()},
+            links=dict(_to_caps(found.guards.links)),
+            slots=found.guards.slots,
             ends={link.name: link.connects for link in snapshot.links},
             hosts=found.guards.hosts,
             pace=_to_pace(found.guards.pace),

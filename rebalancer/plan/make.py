@@ -103,7 +103,7 @@ class _Planning:
         self.deadline = deadline
         self.domains: tuple[Domain, ...] = tuple(map(experience.applied, compiled.view.domains))
         self.settings = compiled.settings
-        self.caps = compiled.link_caps
+        self.caps, self.slots = compiled.link_caps, compiled.link_slots
         self.step_rules = compiled.steps
         self.network = Network(cluster.links)
         self.notes: list[str] = []
@@ -217,6 +217,7 @@ class _Planning:
             settings=self.settings,
             names=self.policy.names,
             caps=self.caps,
+            slots=self.slots,
             rules=self.step_rules,
             deadline=self.deadline,
             old_names=self.old_names,
@@ -423,6 +424,7 @@ class _Planning:
         asked = self.policy.limits
         return Guards(
             links=self.caps,
+            slots=self.slots,
             ends={link.name: link.connects for link in self.cluster.links},
             hosts=limits,
             pace=Pace(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rebalancer.cluster import Cluster
+from rebalancer.cluster import Caps, Cluster
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.plan.experience import Basis
@@ -122,11 +122,12 @@ class Pace:
 class Guards:
     """What must hold at every moment of the run; the executor checks it again before each start.
 
-    ``links``: the cap of each link, in each direction, bytes per second; ``ends``: what each link connects;
-    ``hosts``: resource → host → limit.
+    ``links``: the caps of links; ``slots``: how many migrations may cross a link at once, in each direction, where that
+    is limited; ``ends``: what each link connects; ``hosts``: resource → host → limit.
     """
 
-    links: Mapping[str, BytesPerSecond] = field(default_factory=dict)
+    links: Caps = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
     ends: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)

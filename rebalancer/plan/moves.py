@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rebalancer.cluster import Cluster, Domain
+from rebalancer.cluster import Caps, Cluster, Domain
 from rebalancer.cluster.network import DirectedLink
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import PlanImpossible
@@ -27,8 +27,8 @@ TOO_NARROW = "a link on its route may carry less than the least rate of a migrat
 class Moves:
     """What is to be scheduled. Indices of domains and hosts are the problem's.
 
-    ``settings``: for each domain; ``caps``: link → bytes per second in each direction; ``rules``: what a policy says
-    about the order and the times of steps. ``domains`` send as much as ``experience`` says.
+    ``settings``: for each domain; ``slots``: how many may cross a link at once, in each direction; ``rules``: what a
+    policy says about the order and the times of steps. ``domains`` send as much as ``experience`` says.
     """
 
     cluster: Cluster
@@ -37,7 +37,8 @@ class Moves:
     placement: IntArray
     settings: Sequence[MigrationSettings]
     names: Names
-    caps: Mapping[str, BytesPerSecond]
+    caps: Caps
+    slots: Mapping[str, int] = field(default_factory=dict)
     rules: StepRules = field(default_factory=StepRules)
     experience: Experience = field(default_factory=Experience)
     deadline: Deadline | None = None

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rebalancer.cluster.network import DirectedLink
+from rebalancer.cluster.network import Caps, DirectedLink, cap_of
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 
 __all__ = ["BURST_WINDOW", "WIRE_OVERHEAD", "Flow", "share_links"]
@@ -41,7 +41,7 @@ class Flow:
     """Where links are short it gets this many times what a flow of weight 1 gets."""
 
 
-def share_links(flows: Mapping[Key, Flow], caps: Mapping[str, BytesPerSecond]) -> dict[Key, BytesPerSecond | None]:
+def share_links(flows: Mapping[Key, Flow], caps: Caps) -> dict[Key, BytesPerSecond | None]:
     """A rate for each flow by weighted max-min water-filling (Radunović & Le Boudec, 2007), rounded down to its unit.
 
     None: no link on the route has a cap and the flow has no ceiling. A rate of 0 means that the flow does not fit now.
@@ -80,13 +80,14 @@ def _weight(flow: Flow) -> float:
     return flow.weight * (1.0 + flow.max_downtime / BURST_WINDOW)
 
 
-def _budgets(flows: Sequence[Flow], caps: Mapping[str, BytesPerSecond]) -> dict[DirectedLink, float]:
+def _budgets(flows: Sequence[Flow], caps: Caps) -> dict[DirectedLink, float]:
     """What migrations may be given of each link and direction, headers and switchover bursts taken off."""
     bursts: dict[DirectedLink, float] = {}
     for flow in flows:
         for link in flow.route:
-            if link.link in caps:
-                bursts[link] = bursts.get(link, 0.0) + flow.burst
+            bursts[link] = bursts.get(link, 0.0) + flow.burst
     return {
-        link: max(caps[link.link] - burst / BURST_WINDOW, 0.0) / (1 + WIRE_OVERHEAD) for link, burst in bursts.items()
+        link: max(cap - burst / BURST_WINDOW, 0.0) / (1 + WIRE_OVERHEAD)
+        for link, burst in bursts.items()
+        if (cap := cap_of(caps, link)) is not None
     }

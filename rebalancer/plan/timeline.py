@@ -72,7 +72,7 @@ class Timetable:
         self.legs = sequence.legs
         self.renames = sequence.renames
         self.trips = [trips.trip(leg.domain, leg.source, leg.destination) for leg in self.legs]
-        self.budgets = trips.budgets
+        self.budgets, self.link_slots = trips.budgets, trips.slots
         crossed = Counter(link for trip in self.trips for link in trip.links)
         self.links = [sorted(trip.links, key=crossed.__getitem__) for trip in self.trips]
         """Of each leg, first those that few others cross: to wait for them is to stand in the shortest queue."""
@@ -144,7 +144,7 @@ class _Run:
         self.rank = rank
         self.share = share
         self.ledger = table.ledger
-        self.traffic = Traffic(table.budgets)
+        self.traffic = Traffic(table.budgets, table.link_slots)
         self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
         self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
         self.time = 0.0

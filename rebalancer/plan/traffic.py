@@ -42,17 +42,21 @@ class Sending:
 
 
 class Traffic:
-    """Budgets are those of :class:`~rebalancer.plan.trips.Trips`."""
+    """Budgets and slots are those of :class:`~rebalancer.plan.trips.Trips`."""
 
-    def __init__(self, budgets: list[float]) -> None:
+    def __init__(self, budgets: list[float], slots: Sequence[int | None]) -> None:
         self._budgets = budgets
+        self._free = {link: number for link, number in enumerate(slots) if number is not None}
+        """Of the links that only so many may cross at once, how many more may."""
         self._taken: list[float] = [0.0] * len(budgets)
         self._squeezed: dict[int, Sending] = {}
 
     def lacking(self, trip: Trip, rate: float, links: Sequence[int]) -> int | None:
-        """The first of the links that has not enough left for a rate; None: all have."""
+        """The first of the links that has not enough left for a rate, or no slot; None: all have."""
         needed = trip.takes(rate)
         for link in links:
+            if self._free and self._free.get(link, 1) < 1:
+                return link
             if self._budgets[link] * (1 + _TOLERANCE) - self._taken[link] < needed:
                 return link
         return None
@@ -70,6 +74,7 @@ class Traffic:
         taken = sending.trip.takes(sending.rate)
         for link in sending.trip.links:
             self._taken[link] += taken
+        self._give_slots(sending.trip, -1)
         if sending.rate < sending.trip.best:
             self._squeezed[key] = sending
 
@@ -78,8 +83,14 @@ class Traffic:
         taken = sending.trip.takes(sending.rate)
         for link in sending.trip.links:
             self._taken[link] -= taken
+        self._give_slots(sending.trip, 1)
         self._squeezed.pop(key, None)
         return [other for other in list(self._squeezed) if self._relieve(other, time)]
+
+    def _give_slots(self, trip: Trip, number: int) -> None:
+        for link in trip.links if self._free else ():
+            if link in self._free:
+                self._free[link] += number
 
     def _relieve(self, key: int, time: float) -> bool:
         sending = self._squeezed[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
-from rebalancer.cluster.network import DirectedLink
+from rebalancer.cluster.network import DirectedLink, cap_of
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.plan.experience import Overheads
 from rebalancer.plan.migration_model import Forecast, forecast
@@ -100,12 +100,14 @@ class Trip:
 
 class Trips:
     """All that the migrations of one plan can be; each is worked out once. ``budgets``: bytes per second that
-    migrations together may send over each direction of each link that has a cap, headers taken off."""
+    migrations together may send over each direction of each link that has a cap, headers taken off; ``slots``: how many
+    migrations may, None: any number."""
 
     def __init__(self, moves: Moves, network: Network | None = None) -> None:
         self.moves = moves
         self.network = Network(moves.cluster.links) if network is None else network
         self.budgets: list[float] = []
+        self.slots: list[int | None] = []
         self._index: dict[DirectedLink, int] = {}
         self._units = [host.migration.bandwidth_unit for host in moves.cluster.hosts]
         self._trips: dict[tuple[int, int, int], Trip] = {}
@@ -122,7 +124,7 @@ class Trips:
         route = self.network.route(hosts[source], hosts[destination])
         unit = max(self._units[source], 1)
         flow = flow_of(moves, domain, route, unit)
-        links = tuple(self._link(link) for link in route if link.link in moves.caps)
+        links = tuple(index for link in route if (index := self._link(link)) is not None)
         traits, settings = moves.domains[domain].migration, moves.settings[domain]
         trip = Trip(
             route=route,
@@ -147,9 +149,11 @@ class Trips:
         offers = [max(self.budgets[link] - trip.burst, 0.0) / trip.weight for link in trip.links]
         return trip.rounded(min([flow.ceiling, trip.overheads.stream, *offers]))
 
-    def _link(self, link: DirectedLink) -> int:
+    def _link(self, link: DirectedLink) -> int | None:
+        """None: it has no cap."""
         index = self._index.get(link)
-        if index is None:
+        if index is None and (cap := cap_of(self.moves.caps, link)) is not None:
             index = self._index[link] = len(self.budgets)
-            self.budgets.append(self.moves.caps[link.link] / (1 + WIRE_OVERHEAD))
+            self.budgets.append(cap / (1 + WIRE_OVERHEAD))
+            self.slots.append(self.moves.slots.get(link.link))
         return index

@@ -119,7 +119,10 @@ def _link_caps(policy: Policy, view: View) -> Iterator[_Lack]:
     if not unable or not policy.links or not view.cluster.links:
         return
     capped = {
-        link.name: policy.link_entry(link) for link in view.cluster.links if policy.link_cap(link) < link.capacity
+        directed: policy.link_entry(link)
+        for link in view.cluster.links
+        for directed, cap in policy.link_caps(link, view.cluster.host_by_name).items()
+        if cap < link.capacity
     }
     network = Network(view.cluster.links)
     leaving = {domain.host for domain in view.domains}
@@ -127,11 +130,12 @@ def _link_caps(policy: Policy, view: View) -> Iterator[_Lack]:
         if host.name not in leaving:
             continue
         for other in view.hosts:
-            crossed = next((link.link for link in network.route(host.name, other.name) if link.link in capped), None)
+            crossed = next((link for link in network.route(host.name, other.name) if link in capped), None)
             entry = capped.get(crossed) if crossed is not None else None
-            if entry is not None:
-                place = _where(entry.source, "most")
-                yield _Lack(host.name, "bandwidth", f"needed to keep the cap of link '{crossed}', {place}")
+            if entry is not None and crossed is not None:
+                said = next(key for key in ("most", "inbound", "outbound") if getattr(entry.entry, key) is not None)
+                place = _where(entry.source, said)
+                yield _Lack(host.name, "bandwidth", f"needed to keep the cap of link '{crossed.link}', {place}")
                 break
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rebalancer.cluster import Cluster, Domain
+from rebalancer.cluster import Caps, Cluster, DirectedLink, Domain
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.placement.problem import Problem, Term
 from rebalancer.policy.builtin import BUILTIN
@@ -40,9 +40,22 @@ class Compiled:
         return step_rules(self.policy, self.view)
 
     @cached_property
-    def link_caps(self) -> Mapping[str, BytesPerSecond]:
-        """What migrations together may take of each link, in each direction."""
-        return {link.name: self.policy.link_cap(link) for link in self.view.cluster.links}
+    def link_caps(self) -> Caps:
+        """What migrations together may take of each link."""
+        cluster, caps = self.view.cluster, dict[str | DirectedLink, BytesPerSecond]()
+        for link in cluster.links:
+            found = self.policy.link_caps(link, cluster.host_by_name)
+            alike = len(set(found.values())) == 1
+            for directed, cap in found.items():
+                caps[link.name if alike else directed] = cap
+        return caps
+
+    @cached_property
+    def link_slots(self) -> Mapping[str, int]:
+        """How many migrations may cross a link at once, in each direction, where the policy says so."""
+        entries = {link.name: self.policy.link_entry(link) for link in self.view.cluster.links}
+        found = {name: located.entry.concurrency for name, located in entries.items() if located is not None}
+        return {name: number for name, number in found.items() if number is not None}
 
 
 def compile_problem(

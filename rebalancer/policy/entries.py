@@ -6,12 +6,15 @@ defaults are filled in only when entries are merged (see :mod:`rebalancer.policy
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
-from rebalancer.cluster.units import format_number, parse_rate, parse_share
+from rebalancer.cluster import DirectedLink, Link
+from rebalancer.cluster.network import host_first
+from rebalancer.cluster.units import BytesPerSecond, format_number, parse_rate, parse_share
 from rebalancer.documents import (
     BytesField,
     CountField,
@@ -106,8 +109,30 @@ class LinkEntry(Model):
 
     select: LinkSelector = LinkSelector("true")
     """Which links."""
-    most: CapField
-    """In each direction: a share of the link's capacity (``40%``) or a rate (``400 Mbit/s``)."""
+    most: CapField | None = None
+    """In each direction: a share of the link's capacity (``40%``) or a rate (``400 Mbit/s``); all of it by default."""
+    inbound: CapField | None = None
+    """The same towards the host at the link's end; what ``most`` says by default. Of a link that joins two switches,
+    or two hosts, towards the first of the two."""
+    outbound: CapField | None = None
+    """The same away from the host."""
+    concurrency: PositiveField | None = None
+    """How many migrations at once, in each direction; any number by default."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not any((self.most, self.inbound, self.outbound, self.concurrency)):
+            raise ValueError("says neither most, inbound, outbound nor concurrency; add e.g. most: 40%")
+        return self
+
+    def caps(self, link: Link, hosts: Collection[str]) -> dict[DirectedLink, BytesPerSecond]:
+        """Of the link's directions. ``hosts``: of the cluster, by name."""
+        host, other = host_first(link, hosts)
+        whole = self.most or LinkCap(share=1.0)
+        return {
+            DirectedLink(link.name, host): (self.outbound or whole).of(link),
+            DirectedLink(link.name, other): (self.inbound or whole).of(link),
+        }
 
 
 class Concurrency(Model):

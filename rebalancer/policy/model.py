@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from rebalancer.cluster import Domain, Link
+from rebalancer.cluster import DirectedLink, Domain, Link
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import InvalidInput, Position, Problem
 from rebalancer.placement.problem import Term
@@ -204,10 +204,13 @@ class Policy:
 
         return narrowed(self)
 
-    def link_cap(self, link: Link) -> BytesPerSecond:
-        """What migrations together may take of this link in each direction (the last entry that selects it)."""
+    def link_caps(self, link: Link, hosts: Collection[str]) -> Mapping[DirectedLink, BytesPerSecond]:
+        """What migrations together may take of this link in each direction (the last entry that selects it). ``hosts``:
+        of the cluster, by name."""
         entry = self.link_entry(link)
-        return link.capacity if entry is None else entry.entry.most.of(link)
+        if entry is None:
+            return {DirectedLink(link.name, end): link.capacity for end in link.connects}
+        return entry.entry.caps(link, hosts)
 
     def link_entry(self, link: Link) -> Located[LinkEntry] | None:
         """The entry that decides about a link; None: its whole capacity may be taken."""

@@ -104,7 +104,9 @@ def test_a_cooldown_goes_by_the_journal(cli, example, tmp_path):
 def test_a_journal_that_cannot_be_read_is_told_and_nothing_else(cli, tmp_path, capfd):
     (tmp_path / "journal.sqlite").write_text("this is no database at all, whatever its name may say", "utf-8")
     assert read_history(load_policies(["cautious"], str), tmp_path / "journal.sqlite") is None
-    assert "warning: cooldown and per_domain are not asked for: cannot" in capfd.readouterr().err
+    assert (
+        "warning: cooldown, per_domain and the old names of domains are not asked for: cannot" in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("evacuate", "h1", "--yes")])
@@ -112,4 +114,7 @@ def test_earlier_moves_are_looked_up_in_the_journal_that_is_named(cli, example, 
     named = tmp_path / "journal.sqlite"
     named.write_text("this is no database at all, whatever its name may say", "utf-8")
     ended = cli(*command, "-p", "cautious", "--journal", str(named))
-    assert f"warning: cooldown and per_domain are not asked for: cannot open the journal {named}" in ended.err
+    assert (
+        f"warning: cooldown, per_domain and the old names of domains are not asked for: cannot open the journal {named}"
+        in ended.err
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from rebalancer_simulator import Cut, Faults, Outage, SimulatedHosts, Simulation
 from rebalancer_simulator.transfer import Transfer
 
-from rebalancer.cluster import Network
+from rebalancer.cluster import DirectedLink, Network
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOptions
 from rebalancer.execution import Journal, Silent, execute
@@ -214,3 +214,23 @@ def test_a_link_that_is_cut_fails_the_migration_after_the_hosts_gave_up() -> Non
     assert bench.placement() == {uuid("a"): ["h1"]}
     short = Bench(world, Faults(cuts=(Cut(link="h2-nic", since=5.0, until=10.0),)))
     assert short.run(plan(world, step(world, 1, "a", "h1", "h2", duration=20.0))).complete
+
+
+def test_each_direction_of_a_link_has_its_own_cap() -> None:
+    world = cluster(["h1", "h2"], [domain("a", "h1", memory=2 * GB), domain("b", "h2", memory=2 * GB)], uplink=1.25e9)
+    bench, rates = Bench(world), Rates()
+    made = plan(world, step(world, 0, "a", "h1", "h2", settings=FOUR), step(world, 1, "b", "h2", "h1", settings=FOUR))
+    caps = {**made.guards.links, DirectedLink("uplink", "tor1"): BytesPerSecond(1e8)}
+    made = replace(made, guards=replace(made.guards, links=caps))
+    assert bench.run(made, observer=rates).complete
+    assert (rates.seen[0]["s0"] or 0) < 1e8 < 5e8 < (rates.seen[0]["s1"] or 0)
+
+
+def test_no_more_cross_a_link_at_once_than_it_has_slots() -> None:
+    world = cluster(["h1", "h2"], [domain(name, "h1", memory=2 * GB) for name in "abc"], uplink=1.25e9)
+    bench, rates = Bench(world), Rates()
+    some = replace(FOUR, bandwidth=BytesPerSecond(10.0 * MIB))
+    made = plan(world, *(step(world, i, n, "h1", "h2", settings=some) for i, n in enumerate("abc")))
+    made = replace(made, guards=replace(made.guards, slots={"uplink": 2}))
+    assert bench.run(made, observer=rates).complete
+    assert max(len(shared) for shared in rates.seen) == 2

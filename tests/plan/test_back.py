@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebalancer.checker import check_plan
-from rebalancer.cluster import Cluster
+from rebalancer.cluster import Cluster, DirectedLink, cap_of
 from rebalancer.plan.back import Home, plan_back
-from rebalancer.plan.make import assess
+from rebalancer.plan.file import dump_plan, parse_plan
+from rebalancer.plan.make import assess, make_plan
 from rebalancer.plan.rolling import after, way_home
+from tests.execution.worlds import EVERYTHING
 from tests.plan.test_make import cluster, policy
+from tests.plan.worlds import nic
 
 FREE = policy("", base="evacuate")
 """The way back is a plan without rules but those of its own, and its names may be others."""
@@ -74,3 +77,21 @@ def test_whatever_they_are_called_now(both: list[tuple[tuple[str, str], tuple[st
     first, world = arrangement(before), arrangement(now)
     plan = plan_back(world, homes(first, world), assess(world, FREE))
     assert check_plan(plan, FREE) == ()
+
+
+def test_the_caps_of_the_run_hold_on_the_way_back_in_each_direction_and_in_the_plan_file() -> None:
+    links = tuple(nic(host, 1e9) for host in ("h1", "h2"))
+    before = cluster("h1", "h2", web=("h1", 2))
+    before = replace(before, links=links, hosts=tuple(replace(host, migration=EVERYTHING) for host in before.hosts))
+    asked = "links: [{most: 50%, inbound: 10%}, {select: \"name == 'h1-nic'\", concurrency: 2}]"
+    rules = policy(asked, base="evacuate")
+    run = make_plan(before.with_maintenance(frozenset({"h1"})), rules)
+    assert parse_plan(dump_plan(run), "plan.json").guards == run.guards
+    assert run.guards.slots == {"h1-nic": 2}
+    now = replace(before, domains=tuple(replace(d, host="h2") for d in before.domains))
+    back = plan_back(now, homes(before, now), run)
+    assert back.steps
+    for host in ("h1", "h2"):
+        for start in (host, "switch"):
+            directed = DirectedLink(f"{host}-nic", start)
+            assert cap_of(back.guards.links, directed) == cap_of(run.guards.links, directed)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rebalancer.cluster import DirectedLink
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.plan.bounds import jackson
 from rebalancer.plan.migration_model import SETUP_TIME
@@ -36,6 +38,26 @@ def test_what_does_not_fill_a_link_goes_side_by_side() -> None:
         "a9:u 1,v 1; b9", "u>b v>b", links=NARROW["links"], caps={"a-nic": BytesPerSecond(115e6)}, settings=half
     )
     assert {step.predicted.start for step in make_schedule(moves).steps} == {0.0}
+
+
+def test_each_direction_of_a_link_has_its_own_cap() -> None:
+    caps = {DirectedLink("a-nic", "a"): BytesPerSecond(105e6), DirectedLink("a-nic", "switch"): BytesPerSecond(420e6)}
+    moves = world("a9:u 1; b9:v 1", "u>b v>a", links=NARROW["links"], caps=caps, settings=FOUR)
+    steps = {step.domain: step for step in make_schedule(moves).steps}
+    assert steps["u"].predicted.start == steps["v"].predicted.start == 0.0
+    assert (steps["v"].bandwidth or 0.0) > 3 * (steps["u"].bandwidth or 0.0)
+
+
+def test_no_more_cross_a_link_at_once_than_it_has_slots() -> None:
+    links = [nic("a", 1e9), nic("b", 1e9), nic("c", 1e9)]
+    some = MigrationSettings(per_host=4, bandwidth=BytesPerSecond(2**20 * 10))
+    moves = world(
+        "a9:u 1,v 1,w 1; b9; c9", "u>b v>c w>c", links=links, caps={"a-nic": BytesPerSecond(1e9)}, settings=some
+    )
+    free, limited = make_schedule(moves).steps, make_schedule(replace(moves, slots={"a-nic": 2})).steps
+    assert [step.predicted.start for step in free] == [0.0, 0.0, 0.0]
+    first = min(step.predicted.end for step in limited)
+    assert [step.predicted.start for step in limited] == [0.0, 0.0, pytest.approx(first - 0.5 - SETUP_TIME)]
 
 
 def test_no_swap_is_shorter_than_its_chain_of_legs() -> None:

@@ -35,6 +35,7 @@ def test_what_the_planner_needs_is_at_hand() -> None:
     link = Link(name="uplink", connects=("h1", "h2"), capacity=BytesPerSecond(100.0))
     compiled = compile_problem(found, cluster([host("h1"), host("h2")], [domain("a", "h1")], links=(link,)))
     assert compiled.link_caps == {"uplink": 40.0}
+    assert compiled.link_slots == {}
     assert [settings.live for settings in compiled.settings] == [False]
 
 
@@ -47,3 +48,23 @@ def test_an_expression_that_fails_is_reported_where_it_stands() -> None:
 def test_an_empty_cluster_compiles() -> None:
     problem = compile_problem(load_policies(["balance", "consolidate"], str), cluster([])).problem
     assert problem.domains == ()
+
+
+def test_inbound_is_towards_the_host_whichever_end_of_its_link_it_is() -> None:
+    links = (
+        Link(name="a", connects=("h1", "switch"), capacity=BytesPerSecond(100.0)),
+        Link(name="b", connects=("switch", "h2"), capacity=BytesPerSecond(100.0)),
+        Link(name="up", connects=("core", "switch"), capacity=BytesPerSecond(100.0)),
+    )
+    world = cluster([host("h1"), host("h2")], [domain("a", "h1")], links=links)
+    found = policy("links: [{most: 40%, inbound: 10 B/s}, {select: \"name == 'up'\", outbound: 30%, concurrency: 2}]\n")
+    compiled = compile_problem(found, world)
+    assert compiled.link_caps == {
+        ("a", "switch"): 10.0,
+        ("a", "h1"): 40.0,
+        ("b", "switch"): 10.0,
+        ("b", "h2"): 40.0,
+        ("up", "core"): 30.0,
+        ("up", "switch"): 100.0,
+    }
+    assert compiled.link_slots == {"up": 2}
