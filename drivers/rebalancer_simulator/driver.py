@@ -106,6 +106,15 @@ class SimulatedConnection:
             simulation.let_go_on(self._host, uuid)
             tell(self._host, f"unpause {uuid}", "runs")
 
+    def suspend(self, uuid: str) -> None:
+        with self._world.now(self._host) as simulation:
+            require_answer(simulation, self._host)
+            seen = simulation.find(self._host, uuid)
+            if seen is None or seen.migrating or seen.state is not DomainState.RUNNING:
+                raise MigrationFailed(self._host, f"{uuid} does not run here")
+            simulation.make_stand_still(self._host, uuid)
+            tell(self._host, f"suspend {uuid}", "stands still")
+
     def close(self) -> None:
         """There is nothing to close."""
 

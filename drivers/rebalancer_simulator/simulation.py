@@ -128,6 +128,7 @@ class Simulation:
             post_copy_allowed=options.post_copy,
             breaks_at=breakdown.fraction * memory if breakdown else FOREVER,
             hangs=breakdown.hangs if breakdown else False,
+            doubles=breakdown.doubles if breakdown else False,
             break_message=breakdown.message if breakdown else "",
             suspended=not options.live or (domain is not None and domain.state is not DomainState.RUNNING),
         )
@@ -190,6 +191,11 @@ class Simulation:
     def let_go_on(self, host: str, uuid: str) -> None:
         """By hand: a domain that stands still runs again."""
         self._set_state(host, uuid, DomainState.RUNNING)
+        self.changes += 1
+
+    def make_stand_still(self, host: str, uuid: str) -> None:
+        """By hand: a domain that runs is paused."""
+        self._set_state(host, uuid, DomainState.PAUSED)
         self.changes += 1
 
     def press(self, host: str, **pressure: float) -> None:
@@ -294,9 +300,12 @@ class Simulation:
         if not transfer.done:
             transfer.fail(self.now, message)
         key = (transfer.destination, transfer.uuid)
-        del self._domains[key]
-        if key in self._replaced:
-            self._domains[key] = self._replaced.pop(key)
+        if transfer.doubles:
+            self._set_state(*key, transfer.state_before)
+        else:
+            del self._domains[key]
+            if key in self._replaced:
+                self._domains[key] = self._replaced.pop(key)
         self._set_state(transfer.source, transfer.uuid, transfer.state_before)
 
     def _set_state(self, host: str, uuid: str, state: DomainState) -> None:

@@ -61,6 +61,7 @@ class Transfer:
     breaks_at: float = FOREVER
     """Bytes sent at which it breaks."""
     hangs: bool = False
+    doubles: bool = False
     break_message: str = ""
     suspended: bool = False
     """The guest stands still at its source, by ``live: false`` or by :meth:`suspend`."""

@@ -135,6 +135,12 @@ class VirshConnection:
             raise MigrationFailed(self._name, f"{uuid} does not stand still here")
         self._do("resume", uuid_of(uuid))
 
+    def suspend(self, uuid: str) -> None:
+        seen = self.find(uuid)
+        if seen is None or seen.migrating or seen.state is not DomainState.RUNNING:
+            raise MigrationFailed(self._name, f"{uuid} does not run here")
+        self._do("suspend", uuid_of(uuid))
+
     def close(self) -> None:
         self._closed.set()
         self._transport.close()

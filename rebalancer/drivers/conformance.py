@@ -283,7 +283,20 @@ class DriverConformance:
             ends.source.discard(ends.bench.uuid)
         with pytest.raises(MigrationFailed):
             ends.source.unpause(ends.bench.uuid)
+        with pytest.raises(MigrationFailed):
+            ends.destination.suspend(ends.bench.uuid)
         ends.destination.discard(ends.bench.uuid)
+        ends.must_run_on(ends.source, name)
+
+    def test_what_is_suspended_stands_still_until_it_is_let_go_on(self, ends: _Ends) -> None:
+        name = ends.domain.name
+        ends.source.suspend(ends.bench.uuid)
+        seen = ends.source.find(ends.bench.uuid)
+        assert seen is not None
+        assert seen.state is DomainState.PAUSED
+        with pytest.raises(MigrationFailed):
+            ends.source.suspend(ends.bench.uuid)
+        ends.source.unpause(ends.bench.uuid)
         ends.must_run_on(ends.source, name)
 
     def test_a_domain_that_is_not_there_cannot_be_moved(self, ends: _Ends) -> None:

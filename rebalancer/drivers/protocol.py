@@ -174,6 +174,10 @@ class HostConnection(Protocol):
     def unpause(self, uuid: str) -> None:
         """Lets a domain go on that was suspended here (:meth:`Migration.pause`); raises MigrationFailed otherwise."""
 
+    def suspend(self, uuid: str) -> None:
+        """Makes a domain stand still that runs here, though it also runs on another host; raises MigrationFailed where
+        it does not run here, or a migration of it is under way."""
+
     def close(self) -> None: ...
 
 

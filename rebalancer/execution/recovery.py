@@ -14,7 +14,10 @@ from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.plan.model import Step
 
-__all__ = ["Course", "Decision", "course"]
+__all__ = ["LOOKS", "Course", "Decision", "course"]
+
+LOOKS = 3
+"""Times in a row that hosts must say the same before something is removed or let go on."""
 
 
 class Course(StrEnum):

@@ -21,15 +21,13 @@ from rebalancer.execution.keeper import Keeper
 from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
-from rebalancer.execution.recovery import Course, Decision, course
+from rebalancer.execution.recovery import LOOKS, Course, Decision, course
 from rebalancer.execution.stop import StopSignal
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan, Step
 
 __all__ = ["resume"]
 
-LOOKS = 3
-"""Times in a row that hosts must say the same before something is removed or let go on."""
 BETWEEN = Seconds(1.0)
 UNCERTAIN = frozenset({Course.COPY_LEFT, Course.ORIGINAL_LEFT, Course.PAUSED, Course.UNCLEAR})
 """What may be one moment of a migration that ends just now."""

@@ -84,12 +84,21 @@ class Running:
     """Its host does not answer."""
     unreachable: bool = False
     """It failed because its host could not be reached."""
+    late_copy: bool = False
+    """Its destination started it though it had failed, and it was suspended there."""
+    looks: int = 0
+    """Times in a row that it was seen to run on its source beside such a copy."""
     settling: bool = False
     """It was sent over, suspended or cancelled: it is bound to end, and is not judged any more."""
 
     @property
     def watched(self) -> bool:
         return self.verify_until is None
+
+    @property
+    def failed(self) -> bool:
+        """Its source's own word: the migration is over, and has not moved the domain."""
+        return self.over and self.reported is None and not self.unreachable
 
     def end(self, now: float, failure: str = "", reported: MigrationOutcome | None = None) -> None:
         """The migration is over, or is not watched any longer; what is true is asked from the hosts."""

@@ -23,6 +23,8 @@ class Verdict:
     certain: bool = False
     freed: bool = False
     """Nothing of the domain is left on the destination of a step that failed."""
+    doubled: bool = False
+    """It runs on both hosts, and no migration of it is under way on either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,10 @@ def whereabouts(source: Finding, destination: Finding, before: Place | None) -> 
     return before if not source.answered else None
 
 
-def judge(step: Step, expected: DomainState, source: Finding, destination: Finding, *, reported: bool) -> Verdict:
-    """``expected``: the domain's state before the step. ``reported``: the driver says that the domain moved."""
+def judge(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Verdict:
+    """``expected``: the domain's state before the step."""
     if not destination.answered:
-        return _without_destination(step, expected, source, destination, reported=reported)
+        return _without_destination(step, source, destination)
     if destination.active is None:
         return _not_arrived(step, expected, source)
     there = destination.active
@@ -88,7 +90,11 @@ def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
         return Verdict(outcome=Outcome.DONE, place=place, certain=True)
     if source.active is not None:
         both = f"active on both {step.source} and {step.destination}"
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{both}: find out which is right and stop the other")
+        return Verdict(
+            outcome=Outcome.UNKNOWN,
+            reason=f"{both}: find out which is right and stop the other",
+            doubled=source.active.state is DomainState.RUNNING and not source.active.migrating,
+        )
     if expected is DomainState.RUNNING:
         # A hypervisor lets the copy run only when the original has stopped for good.
         reason = f"{step.source} could not be asked ({source.error})"
@@ -125,9 +131,7 @@ def _half_arrived(step: Step, source: Finding, destination: Finding) -> Verdict:
     return Verdict(outcome=Outcome.FAILED, reason=reason, place=Place(host=step.source, name=here.name))
 
 
-def _without_destination(
-    step: Step, expected: DomainState, source: Finding, destination: Finding, *, reported: bool
-) -> Verdict:
+def _without_destination(step: Step, source: Finding, destination: Finding) -> Verdict:
     if not source.answered:
         return Verdict(outcome=Outcome.UNKNOWN, reason=f"{_silent(source)}, {_silent(destination)}")
     here = source.active
@@ -135,11 +139,11 @@ def _without_destination(
         return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, and {_silent(destination)}")
     if here.migrating:
         return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
+    # Not certain: a destination that answers late may start it late (see late_copy.py).
     return Verdict(
         outcome=Outcome.FAILED,
         reason=_silent(destination),
         place=Place(host=step.source, name=here.name),
-        certain=here.state is expected and not reported,
     )
 
 

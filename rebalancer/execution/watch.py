@@ -6,8 +6,9 @@ from rebalancer.drivers import Clock, Migration
 from rebalancer.errors import HostUnreachable, RebalancerError
 from rebalancer.execution.hosts import Hosts, ask, guarded
 from rebalancer.execution.ladder import Favour, climb
+from rebalancer.execution.late_copy import put_right
 from rebalancer.execution.record import Record
-from rebalancer.execution.running import Running
+from rebalancer.execution.running import VERIFY_PATIENCE, Running
 from rebalancer.execution.verdict import Verdict, judge
 from rebalancer.policy.model import Rung
 
@@ -112,14 +113,12 @@ class Watch:
 
     def _verify(self, running: Running) -> Verdict | None:
         step, now = running.step, self._clock.now()
-        verdict = judge(
-            step,
-            running.expected,
-            ask(self._hosts, step.source, step.uuid),
-            ask(self._hosts, step.destination, step.uuid),
-            reported=running.reported is not None,
-        )
+        source, destination = ask(self._hosts, step.source, step.uuid), ask(self._hosts, step.destination, step.uuid)
+        verdict = judge(step, running.expected, source, destination)
+        if put_right(self._hosts, self._record, running, verdict, source, destination):
+            running.verify_until = now + VERIFY_PATIENCE
+            return None
         if verdict.certain or running.verify_until is None or now >= running.verify_until:
             return verdict
-        running.look_at = now + VERIFY_INTERVAL
+        running.look_at = now + (VERIFY_INTERVAL if source.answered and destination.answered else BLIND_INTERVAL)
         return None

@@ -183,6 +183,10 @@ class _Shared:
         with self._call() as connection:
             connection.unpause(uuid)
 
+    def suspend(self, uuid: str) -> None:
+        with self._call() as connection:
+            connection.suspend(uuid)
+
     def close(self) -> None:
         # Not one call at a time: it may be what ends a call that hangs. What fails to close is gone anyway.
         with suppress(Exception):

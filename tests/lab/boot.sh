@@ -10,6 +10,7 @@ for tree in etc/libvirt etc/ssh var/lib/libvirt var/log/libvirt var/cache/libvir
 done
 mount --bind "$hosts" /etc/hosts
 mount --bind "$directory/etc/shadow" /etc/shadow    # sshd lets nobody in whose password is locked with a "!"
+mount --bind "$directory/etc/passwd" /etc/passwd    # a login must not run what this machine's root has in its .bashrc
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/libvirt /run/lock /run/sshd
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,9 @@ import pytest
 from .cluster import Lab
 from .commands import Rebalance, assert_each_runs_once, capacity, names_on, wide
 from .guest import Guest
+from .host import LabHost
 from .inventory import Link
+from .shell import wait_until
 
 
 def test_an_option_that_hosts_do_not_offer_is_refused_before_anything(
@@ -144,3 +150,54 @@ def _kill_when_it_copies(lab: Lab, guest: Guest) -> None:
             lab["h2"].kill_libvirtd()
             return
         time.sleep(0.2)
+
+
+@contextmanager
+def patience(host: LabHost, seconds: int) -> Iterator[None]:
+    """How long its libvirt waits for its peers."""
+    path = host.directory / "etc/libvirt/qemu.conf"
+    before = path.read_text()
+    shorter = {"keepalive_interval": seconds // 2, "keepalive_count": 1}
+    path.write_text(re.sub(r"(keepalive_\w+) = \d+", lambda found: f"{found[1]} = {shorter[found[1]]}", before))
+    host.kill_libvirtd()
+    host.start_libvirtd()
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        host.kill_libvirtd()
+        host.start_libvirtd()
+
+
+def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
+    """h2's daemon stands still from the copy on until h1 has taken the guest back, and then goes on where it was."""
+    rebalance = prepare(
+        capacity=capacity(2), hosts=2, links=[Link("h1-nic", ("h1", "switch"), "80 Mbit/s"), *wide("h2")]
+    )
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    guest = clean_lab.start_guest(h1, "web", 64, dirty_mib_per_s=0.5, working_set_mib=30)
+    policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
+    with patience(h1, 8):
+        process = rebalance.start("apply", "-p", policy, "--yes")
+        log = h1.directory / "var/log/libvirt/qemu/web.log"
+        wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)
+        with standing_still(h2):
+            wait_until(lambda: "canceled" in h1.virsh("domstate", guest.uuid, "--reason"), "its return", timeout=30)
+        said = "".join(process.communicate(timeout=120))
+    assert process.returncode == 4, said
+    assert "h2 had started it all the same" in said
+    assert clean_lab.where(guest) == {"h1": "running"}
+    assert guest.is_counting()
+
+
+@contextmanager
+def standing_still(host: LabHost) -> Iterator[None]:
+    """Its daemon does nothing, but is there."""
+    pids = host.processes("libvirtd")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

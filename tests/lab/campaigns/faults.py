@@ -60,7 +60,7 @@ def _host(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> LabHo
 def kill_libvirtd(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
     """Every host is the source of some steps and the destination of others."""
     host = _host(stage, guests, chance)
-    found = bool(_processes(host, "libvirtd"))
+    found = bool(host.processes("libvirtd"))
     host.kill_libvirtd()
     return Injected(lambda: found, host.start_libvirtd)
 
@@ -83,7 +83,7 @@ def drop_ssh(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> In
 
 
 def answer_late(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
-    stopped = _processes(_host(stage, guests, chance), "libvirtd")
+    stopped = _host(stage, guests, chance).processes("libvirtd")
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
 
@@ -97,7 +97,7 @@ def answer_late(stage: Stage, guests: Sequence[Guest], chance: random.Random) ->
 
 def run_out_of_memory(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> Injected:
     """What is received from now on finds no room, and the kernel kills it."""
-    starved = starve(_processes(_host(stage, guests, chance), "libvirtd"))
+    starved = starve(_host(stage, guests, chance).processes("libvirtd"))
     return Injected(lambda: starved.killed() > 0, starved.end)
 
 
@@ -116,7 +116,7 @@ def shut_down(stage: Stage, guests: Sequence[Guest], chance: random.Random) -> I
     ended = 0
     for host in stage.lab.hosts:
         if guest.uuid in host.running().values():
-            for pid in _processes(host, "qemu-system"):
+            for pid in host.processes("qemu-system"):
                 with suppress(OSError):
                     if guest.uuid.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                         os.kill(pid, signal.SIGTERM)
@@ -273,21 +273,12 @@ def _note(ended: Command, broken: list[str], bit: list[str], figures: Figures) -
 
 
 def stage_reasons(ended: Command) -> list[str]:
-    """Of what was not done: the steps' own, or the message of a command that did not begin."""
+    """Of what was not done or not seen: the steps' own, the run's, or the message of a command that did not begin."""
     result = ended.result
     if result is None:
         return [line for line in ended.said.splitlines() if line.startswith("error")]
-    return [str(step["reason"]) for step in result["steps"] if step["outcome"] != "done" and step["reason"]]
-
-
-def _processes(host: LabHost, name: str) -> list[int]:
-    """Those of a host whose program is called so."""
-    found = []
-    for pid in processes_in(host.namespace):
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/exe").readlink().name.startswith(name):
-                found.append(pid)
-    return found
+    undone = [str(step["reason"]) for step in result["steps"] if step["outcome"] != "done" and step["reason"]]
+    return undone + [str(problem) for problem in result["problems"]]
 
 
 @contextmanager

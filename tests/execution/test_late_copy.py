@@ -1,0 +1,44 @@
+"""A destination that starts a domain though its migration has failed, as a daemon may that stood still for too long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rebalancer_simulator import Breakdown, Faults, Outage
+
+from rebalancer.execution import Outcome
+from rebalancer.policy.model import MigrationSettings
+from tests.execution.worlds import Bench, cluster, domain, plan, step, uuid
+
+DOUBLES = Breakdown(nth=1, doubles=True, message="internal error: client socket is closed")
+WORLD = cluster(["h1", "h2"], [domain("a", "h1")])
+
+
+def test_what_was_started_late_is_stopped_and_removed() -> None:
+    bench = Bench(WORLD, Faults(breakdowns=(DOUBLES,)))
+    result = bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
+    assert bench.placement() == {uuid("a"): ["h1"]}
+    assert bench.simulation.find("h2", uuid("a")) is None
+    outcome = result.outcomes["s1"]
+    assert outcome.outcome is Outcome.FAILED
+    assert "h2 had started it all the same" in outcome.reason
+    assert [event["taken"] for event in bench.events("late copy")] == ["suspended", "removed"]
+
+
+def test_it_is_tried_again_where_the_policy_says_so() -> None:
+    bench = Bench(WORLD, Faults(breakdowns=(DOUBLES,)))
+    assert bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2", settings=MigrationSettings(retries=1)))).complete
+    assert bench.placement() == {uuid("a"): ["h2"]}
+
+
+def test_one_that_answers_only_after_a_while_is_waited_for() -> None:
+    breaks = replace(DOUBLES, fraction=0.9)
+    alone = Bench(WORLD, Faults(breakdowns=(breaks,)))
+    alone.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
+    broke = alone.simulation.transfers[0].ended
+    assert broke is not None
+    silent = Outage(host="h2", since=broke - 0.1, until=broke + 12.0)
+    bench = Bench(WORLD, Faults(outages=(silent,), breakdowns=(breaks,)))
+    bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
+    assert bench.placement() == {uuid("a"): ["h1"]}
+    assert bench.simulation.find("h2", uuid("a")) is None
