@@ -59,6 +59,29 @@ class Network:
         }
 
     @cached_property
+    def _joining(self) -> Mapping[frozenset[str], tuple[str, ...]]:
+        """What two nodes are joined by, where that is more than one link: the widest first, then by name."""
+        found: dict[frozenset[str], list[Link]] = {}
+        for link in self.links:
+            found.setdefault(frozenset(link.connects), []).append(link)
+        return {
+            nodes: tuple(link.name for link in sorted(links, key=lambda link: (-link.capacity, link.name)))
+            for nodes, links in found.items()
+            if len(links) > 1
+        }
+
+    def parallel(self, route: Sequence[DirectedLink], destination: str) -> Sequence[Sequence[DirectedLink]]:
+        """For each link of a route all that could be crossed instead, itself too; nothing where there is no choice."""
+        if not self._joining:
+            return ()
+        ends = [*(link.start for link in route[1:]), destination]
+        choices = [
+            [DirectedLink(name, link.start) for name in self._joining.get(frozenset((link.start, end)), (link.link,))]
+            for link, end in zip(route, ends, strict=True)
+        ]
+        return choices if any(len(each) > 1 for each in choices) else ()
+
+    @cached_property
     def _trees(self) -> dict[str, Mapping[str, tuple[str, Link]]]:
         return {}
 

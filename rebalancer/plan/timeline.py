@@ -71,7 +71,7 @@ class Timetable:
         self.moves = moves
         self.legs = sequence.legs
         self.renames = sequence.renames
-        self.trips = [trips.trip(leg.domain, leg.source, leg.destination) for leg in self.legs]
+        self.trips = trips.spread(self.legs)
         self.budgets, self.link_slots = trips.budgets, trips.slots
         crossed = Counter(link for trip in self.trips for link in trip.links)
         self.links = [sorted(trip.links, key=crossed.__getitem__) for trip in self.trips]

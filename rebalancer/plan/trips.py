@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink, cap_of
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.plan.experience import Overheads
+from rebalancer.plan.ledger import Leg
 from rebalancer.plan.migration_model import Forecast, forecast
 from rebalancer.plan.moves import Moves, flow_of
 from rebalancer.plan.precopy import least_rate
@@ -119,9 +121,37 @@ class Trips:
             found = self._trips[key] = self._work_out(domain, source, destination)
         return found
 
+    def spread(self, legs: Sequence[Leg]) -> list[Trip]:
+        """A trip for each leg: where links are parallel, over the least loaded, those that send most placed first."""
+        trips = [self.trip(leg.domain, leg.source, leg.destination) for leg in legs]
+        busy: dict[DirectedLink, float] = {}
+        for index in sorted(range(len(legs)), key=lambda index: (-trips[index].transfer, index)):
+            leg, trip = legs[index], trips[index]
+            choices = self.network.parallel(trip.route, self.moves.problem.hosts[leg.destination])
+            if not choices:
+                continue
+            sent = trip.transfer * trip.best
+            for each in choices:
+                seconds = {link: busy.get(link, 0.0) + sent / max(self._width(link), 1.0) for link in each}
+                chosen = min(each, key=seconds.__getitem__)
+                busy[chosen] = seconds[chosen]
+                if chosen not in trip.route:
+                    old = next(link for link in trip.route if link in each)
+                    route = tuple(chosen if link == old else link for link in trip.route)
+                    trip = self._over(leg.domain, leg.source, leg.destination, route)
+            trips[index] = trip if trip.possible else trips[index]
+        return trips
+
+    def _width(self, link: DirectedLink) -> float:
+        cap = cap_of(self.moves.caps, link)
+        return self.network.capacity[link.link] if cap is None else cap
+
     def _work_out(self, domain: int, source: int, destination: int) -> Trip:
+        hosts = self.moves.problem.hosts
+        return self._over(domain, source, destination, self.network.route(hosts[source], hosts[destination]))
+
+    def _over(self, domain: int, source: int, destination: int, route: tuple[DirectedLink, ...]) -> Trip:
         moves, hosts = self.moves, self.moves.problem.hosts
-        route = self.network.route(hosts[source], hosts[destination])
         unit = max(self._units[source], 1)
         flow = flow_of(moves, domain, route, unit)
         links = tuple(index for link in route if (index := self._link(link)) is not None)

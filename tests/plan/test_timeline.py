@@ -48,6 +48,17 @@ def test_each_direction_of_a_link_has_its_own_cap() -> None:
     assert (steps["v"].bandwidth or 0.0) > 3 * (steps["u"].bandwidth or 0.0)
 
 
+def test_of_parallel_links_the_least_loaded_is_taken() -> None:
+    links = [nic("a", 1e9), nic("b", 1e9), replace(nic("a", 1e9), name="a-nic2")]
+    caps = dict.fromkeys(["a-nic", "a-nic2"], BytesPerSecond(105e6))
+    moves = world("a9:u 2,v 1,w 1; b9", "u>b v>b w>b", links=links, caps=caps, settings=FOUR)
+    found = make_schedule(moves)
+    verify(moves, found.steps)
+    ways = {step.domain: step.links[0] for step in found.steps}
+    assert ways["v"] == ways["w"] != ways["u"]
+    assert found.steps[-1].predicted.end == pytest.approx(found.bound, rel=1e-3)
+
+
 def test_no_more_cross_a_link_at_once_than_it_has_slots() -> None:
     links = [nic("a", 1e9), nic("b", 1e9), nic("c", 1e9)]
     some = MigrationSettings(per_host=4, bandwidth=BytesPerSecond(2**20 * 10))
