@@ -23,6 +23,10 @@ class MigrationRequest:
     """One migration to start."""
 
     uuid: str
+    name: str
+    """At its source."""
+    memory: float
+    """Bytes that the domain counts for; 0: not known."""
     active: bool
     destination: str
     """Name of the host in the inventory."""
@@ -59,6 +63,8 @@ def migration_request(
     downtime = options.max_downtime if active else None
     return MigrationRequest(
         uuid=uuid,
+        name=domain.name,
+        memory=domain.uses.get("memory", 0.0),
         active=active,
         destination=destination.name,
         peer=peer,

@@ -89,6 +89,9 @@ def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
     if source.answered and source.active is None:
         return Verdict(outcome=Outcome.DONE, place=place, certain=True)
     if source.active is not None:
+        if source.active.state is DomainState.PAUSED and expected is DomainState.RUNNING:
+            left = f"it runs on {step.destination}, and its remains stand still on {step.source}"
+            return Verdict(outcome=Outcome.UNKNOWN, reason=f"{left}: 'rebalance resume' removes them")
         both = f"active on both {step.source} and {step.destination}"
         return Verdict(
             outcome=Outcome.UNKNOWN,

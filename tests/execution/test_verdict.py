@@ -67,6 +67,11 @@ def test_what_runs_on_both_hosts_is_told_apart(here: Sighting | None, doubled: b
     assert judge(STEP, DomainState.RUNNING, finding("h1", here), finding("h2", RUNS)).doubled is doubled
 
 
+def test_remains_that_stand_still_are_no_second_domain() -> None:
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", PAUSED), finding("h2", RUNS))
+    assert "its remains stand still on h1: 'rebalance resume' removes them" in verdict.reason
+
+
 def test_a_domain_that_was_paused_may_arrive_paused() -> None:
     verdict = judge(STEP, DomainState.PAUSED, finding("h1", None), finding("h2", PAUSED))
     assert verdict.outcome is Outcome.DONE

@@ -74,6 +74,14 @@ def test_a_failure_is_told_in_libvirts_words() -> None:
         migration.result()
 
 
+def test_a_destination_without_memory_is_told_with_figures() -> None:
+    migration, transport = begin({JOB: "Job type: 0", "nodememstats": "total  : 100000 KiB\nfree   : 1024 KiB\n"})
+    transport.answers[f"domjobinfo {ALPHA}"] = "Job type: None"
+    transport.command.end(1, "error: internal error: process exited while connecting to monitor\n")
+    with pytest.raises(MigrationFailed, match=r"h2 ended the process of 'alpha' .*: 1 MiB are free there.*monitor\)$"):
+        migration.result()
+
+
 def test_the_old_form_of_job_information_is_understood() -> None:
     migration, transport = begin(
         {
