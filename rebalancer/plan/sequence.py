@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rebalancer.cluster.units import format_bytes, format_number
 from rebalancer.plan.budget import Budget
@@ -23,8 +24,13 @@ _FEW_MOVES = 10
 _FEW_HOSTS = 12
 _LOOKS = 100_000
 """What may be looked at for that."""
+_REMEDIES = 12
+"""How many are tried where nothing else helps, and how long each."""
+_REMEDY_LOOKS = 1_000
 _MOST_CLASHES = 20
 """Of how many names it is found out one by one which ones can be kept by waiting."""
+_Amounts: TypeAlias = tuple[tuple[str, float], ...]
+"""Resources, and how much of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,23 +205,62 @@ class _Sequences:
         return self._costs[key]
 
     def _explain(self, walk: Walk, left: Iterable[int], *, proved: bool = False) -> None:
+        left = list(left)
         self._stuck = {domain: self._lack(walk, domain) for domain in left}
         self._proved = proved
+        remedy = self._remedy(walk, left)
+        if remedy:
+            self._stuck = {domain: f"{text}; {remedy}" for domain, text in self._stuck.items()}
+
+    def _remedy(self, walk: Walk, left: list[int]) -> str:
+        """The least room more on one host, of what is tried, with which an order is found; empty where none is."""
+        ledger, hosts = walk.ledger, self.moves.problem.hosts
+        most = {resource: max(bound[row] for bound in ledger.bound) for row, resource in enumerate(ledger.resources)}
+        lacks: set[tuple[float, int, _Amounts]] = set()
+        for domain in left:
+            for host in {walk.goal[domain], *walk.parking} if len(left) <= _FEW_MOVES else {walk.goal[domain]}:
+                missing = tuple(ledger.missing(domain, host)) if ledger.allows(domain, host) else ()
+                if missing:
+                    lacks.add((sum(amount / max(most[resource], 1.0) for resource, amount in missing), host, missing))
+        for _, host, missing in sorted(lacks)[:_REMEDIES]:
+            if self._would_do(walk, host, missing):
+                return f"with {_words(missing, 'more ')} on {hosts[host]} all could be moved"
+        return ""
+
+    def _would_do(self, walk: Walk, host: int, amounts: _Amounts) -> bool:
+        """Whether all could be moved if a host had so much more room."""
+        ledger, before = walk.ledger, walk.ledger.bound[host]
+        more = dict(amounts)
+        ledger.bound[host] = [
+            bound + more.get(resource, 0.0) * (1 + 1e-9)
+            for resource, bound in zip(ledger.resources, before, strict=True)
+        ]
+        walk.back(0)
+        budget = Budget(looks=_REMEDY_LOOKS, stop=self.budget.stop)
+        left = arrange(walk, self.movers, budget)
+        helps = not left or not by_and_by(walk, left, self._cost, budget, lenient=False)
+        walk.back(0)
+        ledger.bound[host] = before
+        return helps
 
     def _lack(self, walk: Walk, domain: int) -> str:
         goal = walk.goal[domain]
         host, name = self.moves.problem.hosts[goal], self.moves.domains[domain].name
         if not self.trips.trip(domain, walk.at[domain], goal).best:
             return TOO_NARROW
-        missing = [
-            f"{format_bytes(amount) if resource in ('memory', 'disk') else format_number(amount)} of {resource}"
-            for resource, amount in walk.ledger.missing(domain, goal)
-        ]
+        missing = _words(walk.ledger.missing(domain, goal), "of ")
         if missing:
-            return f"{host} lacks {' and '.join(missing)} until others have left it, and no other host can help"
+            return f"{host} lacks {missing} until others have left it, and no other host can help"
         if not walk.ledger.name_is_free(name, goal):
             return f"the name '{name}' is taken on {host}"
         return f"a rule keeps it from {host} until others have left it"
+
+
+def _words(amounts: Iterable[tuple[str, float]], word: str) -> str:
+    return " and ".join(
+        f"{format_bytes(amount) if resource in ('memory', 'disk') else format_number(amount)} {word}{resource}"
+        for resource, amount in amounts
+    )
 
 
 def _ends(leg: Leg) -> tuple[int, int, int]:

@@ -44,6 +44,21 @@ def test_a_swap_that_no_third_host_can_help_says_what_is_missing() -> None:
         schedule(world("a8:v1 8; b8:v2 8; c4", "v1>b v2>a"))
 
 
+@pytest.mark.parametrize(
+    ("hosts", "goals", "remedy"),
+    [
+        pytest.param("a8:v1 8; b8:v2 8; c4", "v1>b v2>a", "with 4 GiB more memory on c", id="where one could wait"),
+        pytest.param(
+            "a8:v1 8; b8:v2 2,k 5", "v1>b v2>a", "with 7 GiB more memory on b", id="even where the end is full"
+        ),
+        pytest.param("a8:v1 6; b9:v2 5", "v1>b v2>a", "with 2 GiB more memory on b", id="where one goes"),
+    ],
+)
+def test_the_least_room_that_would_do_is_said(hosts: str, goals: str, remedy: str) -> None:
+    with pytest.raises(StuckMovesError, match=f"{remedy} all could be moved"):
+        schedule(world(hosts, goals))
+
+
 def test_dependencies_are_only_those_needed() -> None:
     moves = world("a8:u 4,k 4; b8:w 4,s 4; c8", "u>b w>a k>c")
     by_domain = {step.domain: step for step in schedule(moves)}
