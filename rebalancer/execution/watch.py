@@ -95,6 +95,8 @@ class Watch:
     def _escalate(self, running: Running, why: str) -> None:
         """The next rung of the ladder that can be taken; after the last the hosts are asked where the domain is."""
         now = self._clock.now()
+        # Seconds since it was started, and those that it had by prediction and progress.
+        times = {"after": now - running.started, "within": running.deadline - running.started}
         while True:
             last = running.ladder[:1] == [Rung.CANCEL]
             try:
@@ -108,7 +110,7 @@ class Watch:
                 running.end(now, "it did not end in time, even after being cancelled")
                 return
             running.given_up = f"given up: {why}" if last else ""
-            self._record.event("not converging", running.step, taken=taken, reason=why)
+            self._record.event("not converging", running.step, taken=taken, reason=why, **times)
             return
 
     def _verify(self, running: Running) -> Verdict | None:

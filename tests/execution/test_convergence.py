@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 from rebalancer_simulator import Breakdown, Faults
+from rebalancer_simulator.simulation import WIRE
 
-from rebalancer.cluster.units import Seconds
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.execution import Outcome
+from rebalancer.execution.convergence import ROUNDS
+from rebalancer.plan.migration_model import SETUP_TIME, forecast
 from rebalancer.policy.model import MigrationSettings, Rung
 from tests.execution.traffic import excess
 from tests.execution.worlds import EVERYTHING, GB, MB, Bench, cluster, domain, plan, step, uuid
@@ -31,6 +34,18 @@ def test_a_guest_that_never_converges_is_given_up_as_soon_as_that_shows() -> Non
     assert bench.placement() == {uuid("a"): ["h1"]}
     assert taken(bench) == ["cancel"]
     assert bench.simulation.transfers[0].sent < 3.5 * 4 * GB
+
+
+def test_it_is_given_up_within_the_predicted_time() -> None:
+    """The plan's model knows what a pass over its memory takes; it is found out by as many as show it."""
+    bench, settings = bench_with(Rung.CANCEL, timeout=600.0)
+    predicted = forecast(RESTLESS.migration, BytesPerSecond(1.25e9 / WIRE), settings.max_downtime)
+    assert not predicted.converges
+    once = predicted.transfer + SETUP_TIME
+    bench.run(plan(bench.world, step(bench.world, 1, "a", "h1", "h2", settings=settings, duration=once)))
+    (event,) = bench.events("not converging")
+    assert event["after"] <= ROUNDS * once  # type: ignore[operator]
+    assert event["after"] < event["within"]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("rung", [Rung.POST_COPY, Rung.PAUSE])

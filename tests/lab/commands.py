@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .cluster import Lab
 from .guest import Guest, assert_never_reset
@@ -48,6 +49,19 @@ class Rebalance:
         assert "Traceback" not in err, err
         assert process.returncode == status, f"status {process.returncode}, not {status}:\n{out}\n{err}"
         return out + err
+
+    def record(self, run: int = 1) -> dict[str, Any]:
+        """What the journal holds of a run."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "rebalancer", "runs", "show", str(run), "--format", "json"],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found: dict[str, Any] = json.loads(ended.stdout)
+        return found
 
     def policy(self, name: str, text: str) -> Path:
         path = self.directory / f"{name}.yaml"

@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+
+from rebalancer.execution.convergence import ROUNDS
+from rebalancer.execution.running import MARGIN
 
 from .cluster import Lab
 from .commands import Rebalance, assert_each_runs_once, capacity, wide
@@ -60,6 +64,15 @@ def assert_within_the_cap(traffic: TrafficSampler) -> None:
     assert traffic.worst_average(5.0) >= 0.5 * cap, "the link was hardly used, so this has shown nothing"
 
 
+def assert_within_the_predicted_time(record: dict[str, Any]) -> None:
+    """Given up before the time was over that prediction and progress had left it."""
+    (step,) = record["steps"]
+    told = next(event["detail"] for event in record["events"] if event["detail"].get("taken") == "cancel")
+    assert told["after"] < told["within"]
+    # What its link lets through, in passes over its memory: no more than it takes to see that it does not converge.
+    assert told["after"] < ROUNDS * step["predicted_duration"] + MARGIN
+
+
 def test_post_copy_moves_it_where_the_policy_allows(clean_lab: Lab, rebalance: Rebalance) -> None:
     guest = restless(clean_lab)
     step, traffic = carry_out(clean_lab, rebalance, "more_bandwidth, post_copy, cancel", status=0)
@@ -76,6 +89,7 @@ def test_it_is_given_up_cleanly_where_not(clean_lab: Lab, rebalance: Rebalance) 
     step, traffic = carry_out(clean_lab, rebalance, "more_bandwidth, cancel", status=4)
     assert step["outcome"] == "failed"
     assert "given up: the guest writes" in str(step["reason"])
+    assert_within_the_predicted_time(rebalance.record())
     assert clean_lab.where(guest) == {"h1": "running"}
     assert_each_runs_once(clean_lab, [guest])
     assert_within_the_cap(traffic)

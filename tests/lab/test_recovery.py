@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -59,20 +58,6 @@ def start_and_wait(lab: Lab, rebalance: Rebalance, guests: list[Guest]) -> tuple
     return process, moving
 
 
-def record(rebalance: Rebalance, run: int = 1) -> dict[str, object]:
-    environment = rebalance.environment
-    ended = subprocess.run(
-        [sys.executable, "-m", "rebalancer", "runs", "show", str(run), "--format", "json"],
-        cwd=rebalance.directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, object] = json.loads(ended.stdout)
-    return found
-
-
 def test_a_migration_outlives_its_controller_and_is_adopted(
     clean_lab: Lab, slow: Rebalance, guests: list[Guest]
 ) -> None:
@@ -86,7 +71,7 @@ def test_a_migration_outlives_its_controller_and_is_adopted(
     slow("resume", timeout=600)
     assert_each_runs_once(clean_lab, guests)
     assert all("h1" not in clean_lab.where(guest) for guest in guests)
-    data = record(slow)
+    data = slow.record()
     assert [event["kind"] for event in data["events"]].count("adopted") == 1
     assert [step["attempts"] for step in data["steps"]] == [1, 1], "each was begun once"
     said = slow("resume", "1")
