@@ -56,7 +56,7 @@ soak: $(STAMP) lab-packages ## all campaigns on real hosts and the model check, 
 	echo '{"examples": $(MODEL_EXAMPLES)}' > $(SOAK)/model.json
 	$(BIN)/python -m tests.lab.campaigns.report docs/campaigns.md $(SOAK)
 
-bench: $(STAMP) ## how good and how fast planning is
+bench: $(STAMP) ## how good and how fast searching and planning are
 	$(BIN)/pytest tests/benchmarks -s $(PYTEST_OPTIONS)
 
 update-readme: $(STAMP) ## run the README's commands again and put in what they print

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from rebalancer.files import write_atomically
 
-__all__ = ["PAGE", "record"]
+__all__ = ["PAGE", "SEARCH_PAGE", "draw", "record"]
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-planning.md"
+_DOCS = Path(__file__).parents[2] / "docs"
+PAGE = _DOCS / "benchmarks-planning.md"
+SEARCH_PAGE = _DOCS / "benchmarks-search.md"
 
 
-def record(name: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def record(name: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, page: Path = PAGE) -> None:
     """Puts a table between ``<!-- name -->`` and ``<!-- end name -->``, and prints it. Where REBALANCE_CASES makes a
     benchmark smaller than it is meant to be, the page stays as it is."""
     lines = [head, ["---"] * len(head), *rows]
@@ -23,7 +25,13 @@ def record(name: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     if "REBALANCE_CASES" in os.environ:
         return
     pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end {re.escape(name)} -->)", re.DOTALL)
-    page, found = pattern.subn(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", PAGE.read_text(encoding="utf-8"))
+    text, found = pattern.subn(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", page.read_text(encoding="utf-8"))
     if not found:
-        raise LookupError(f"{PAGE} has no place for '{name}'")
-    write_atomically(PAGE, page, mode=0o644)
+        raise LookupError(f"{page} has no place for '{name}'")
+    write_atomically(page, text, mode=0o644)
+
+
+def draw(name: str, chart: str) -> None:
+    """Puts a chart into the docs, as ``charts/NAME.svg``; not where :func:`record` leaves the page as it is."""
+    if "REBALANCE_CASES" not in os.environ:
+        write_atomically(_DOCS / "charts" / f"{name}.svg", chart, mode=0o644)
