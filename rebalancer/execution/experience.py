@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from math import isfinite
 
+from rebalancer.cluster import Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.errors import InvalidInput
 from rebalancer.execution.journal import Journal
@@ -14,14 +16,18 @@ from rebalancer.plan.experience import Experience, Finished, learn
 from rebalancer.plan.file import parse_plan
 from rebalancer.plan.model import Plan, Step
 
-__all__ = ["finished_migrations", "read_experience"]
+__all__ = ["finished_migrations", "measured_writes", "read_experience"]
 
 _MOST_RUNS = 20
 """How many of the latest runs are looked at: hosts and domains change."""
 
 
 def read_experience(journal: Journal) -> Experience:
-    return learn(each for run in _latest(journal) for each in finished_migrations(journal.run(run)))
+    runs = [journal.run(run) for run in _latest(journal)]
+    return learn(
+        (each for run in runs for each in finished_migrations(run)),
+        (each for run in runs for each in measured_writes(run)),
+    )
 
 
 def _latest(journal: Journal) -> list[int]:
@@ -41,6 +47,14 @@ def finished_migrations(run: RunRecord) -> Iterator[Finished]:
             continue
         if (found := _finished(record, step, plan, run.events)) is not None:
             yield found
+
+
+def measured_writes(run: RunRecord) -> Iterator[tuple[str, Writes]]:
+    """Of all domains of which it was measured for the run's plan how they write."""
+    with suppress(InvalidInput):
+        for domain in parse_plan(run.plan, f"run {run.summary.id}").snapshot.active_domains:
+            if domain.migration.writes is not None:
+                yield domain.uuid, domain.migration.writes
 
 
 def _finished(record: StepRecord, step: Step, plan: Plan, events: Sequence[Event]) -> Finished | None:

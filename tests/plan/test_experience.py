@@ -110,3 +110,34 @@ def test_a_plan_goes_by_what_was_learnt_and_says_so() -> None:
     assert after.predicted.duration > 30.0
     plan = make_plan(world, policy, experience=experience)
     assert parse_plan(dump_plan(plan), "plan.json").steps == plan.steps
+
+
+def test_what_migrations_take_besides_is_not_taken_for_a_lower_rate() -> None:
+    """Each takes 2 s besides its 95 % of the rate, of which the hypervisor counts one as copying."""
+    sizes = [100, 1000, 300, 2000, 500, 800]
+    seconds = [size / 95.0 for size in sizes]
+    found = learn(
+        replace(ONCE, sent=Bytes(size), copying=Seconds(time + 1.0), lasted=Seconds(time + 2.0))
+        for size, time in zip(sizes, seconds, strict=True)
+    ).overheads("h1", "h2")
+    assert found.efficiency == pytest.approx(0.95)
+    assert found.setup + found.finish == pytest.approx(2.0)
+
+
+def test_measurements_of_one_guest_that_say_much_the_same_count_together() -> None:
+    def measured(cold: float) -> Writes:
+        return Writes(cold=BytesPerSecond(cold))
+
+    known = learn([], [("u", measured(2e6)), ("u", measured(4e6))])
+    guest = Domain(name="d", uuid="u", host="h1", migration=replace(GUEST, dirty_rate=None))
+    assert known.applied(guest).migration.writing.cold == pytest.approx(2.6e6)
+    again = replace(guest, migration=replace(guest.migration, writes=measured(3e6)))
+    assert known.applied(again).migration.writing.cold == pytest.approx(0.7 * 2.6e6 + 0.3 * 3e6)
+    other = replace(guest, migration=replace(guest.migration, writes=measured(90e6)))
+    assert known.applied(other).migration.writing.cold == 90e6, "it does something else now"
+
+
+def test_a_hot_set_is_averaged_as_it_was_seen_in_both_windows() -> None:
+    first, second = Writes(hot=Bytes(40 * 2**20)), Writes(hot=Bytes(20 * 2**20), cold=BytesPerSecond(2.0**20))
+    found = learn([], [("u", first), ("u", second)]).writes["u"]
+    assert (found.hot, found.cold) == (pytest.approx(34 * 2**20), pytest.approx(0.3 * 2**20))
