@@ -17,7 +17,8 @@ from rebalancer.policy.model import MigrationSettings
 __all__ = ["Sender", "favoured", "sender_of", "share", "squeezed"]
 
 PLANNED_SHARE = 0.8
-"""A step waits for a link until it gets this share of the rate that it was planned with, unless it has it alone."""
+"""A step waits for a link until it gets this share of the rate that it was planned with, unless it has it alone, and
+until those that run are left with this share of theirs."""
 UNLIMITED = float("inf")
 FAVOURS = (64.0, 16.0, 4.0, 2.0)
 """What the weight of a migration that does not converge is multiplied by, as much as others can bear."""
@@ -90,8 +91,14 @@ def squeezed(senders: Mapping[str, Sender], caps: Caps, candidate: str) -> str |
     others = {key: s for key, s in senders.items() if key != candidate and narrow.intersection(s.flow.route)}
     if not sender.cappable and others:
         return "its rate cannot be limited, and others use its links"
+    before = share({key: each for key, each in senders.items() if key != candidate}, caps)
     rates = share(senders, caps)
-    floors = {key: _floor(other, caps) for key, other in others.items() if other.held is None}
+    # Who runs keeps what it was planned with, as far as it has it: so does the plan's timeline.
+    floors = {
+        key: max(_floor(other, caps), min(other.planned * PLANNED_SHARE, before[key] or UNLIMITED))
+        for key, other in others.items()
+        if other.held is None
+    }
     floors[candidate] = max(_floor(sender, caps), sender.planned * PLANNED_SHARE) if others else sender.flow.unit
     for key, floor in floors.items():
         rate = rates[key]

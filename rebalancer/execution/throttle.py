@@ -60,7 +60,13 @@ class Throttle:
     def _follows(self, senders: Mapping[str, Sender], key: str, sender: Sender) -> frozenset[str]:
         """Those that will have been sent once the migration has been set up, if it only has to wait for these."""
         ending = frozenset(other for other in senders if sender.adjustable and self._is_ending(other))
-        later = {other: each for other, each in senders.items() if other not in ending} | {key: sender}
+        # Those that are set up already will be sent then, too.
+        later = {
+            other: self._running[other].sender if other in self._next else each
+            for other, each in senders.items()
+            if other not in ending
+        }
+        later[key] = sender
         if not ending or self._hindered(later, key) is not None:
             return frozenset()
         fits = squeezed({**senders, key: sender.in_setup()}, self._caps, key) is None

@@ -2,7 +2,8 @@
 
 While one migration can fill a link, sharing it never gains: more is sent again, and whoever is first has nothing of
 it (see Kherbache et al., UCC'15). So whoever sends keeps its rate, and another may start once what is left of the
-links on its way gives it enough of its own. What becomes free goes first to those that had to start with less.
+links on its way gives it enough of its own. What becomes free goes first to those that had to start with less, of them
+to those of more weight.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Traffic:
             self._taken[link] -= taken
         self._give_slots(sending.trip, 1)
         self._squeezed.pop(key, None)
-        return [other for other in list(self._squeezed) if self._relieve(other, time)]
+        others = sorted(self._squeezed, key=lambda other: -self._squeezed[other].trip.settings.weight)
+        return [other for other in others if self._relieve(other, time)]
 
     def _give_slots(self, trip: Trip, number: int) -> None:
         for link in trip.links if self._free else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ CAPS = {"uplink": 210e6}
 FOUR = MigrationSettings(per_host=4)
 
 
-def planned(world: Cluster) -> Plan:
+def planned(world: Cluster, settings: Sequence[MigrationSettings] | None = None) -> Plan:
     """All from h1 to h2, over one link."""
     moves = Moves(
         cluster=world,
@@ -34,7 +35,7 @@ def planned(world: Cluster) -> Plan:
         ),
         domains=world.domains,
         placement=np.ones(len(world.domains), dtype=np.int64),
-        settings=[FOUR] * len(world.domains),
+        settings=[FOUR] * len(world.domains) if settings is None else settings,
         names=Names(),
         caps={name: BytesPerSecond(rate) for name, rate in CAPS.items()},
     )
@@ -53,6 +54,18 @@ def took(simulation: Simulation) -> float:
 def test_a_run_takes_as_long_as_its_plan_says(dirty: float) -> None:
     world = cluster(["h1", "h2"], [domain(name, "h1", dirty=dirty) for name in "abcdef"], uplink=1.25e9)
     bench, made = Bench(world), planned(world)
+    assert bench.run(made).complete
+    assert took(bench.simulation) == pytest.approx(made.makespan, rel=0.03)
+    starts = [step.predicted.start for step in made.steps]
+    assert started(bench.simulation) == pytest.approx(starts, abs=2.0), "one after another"
+    assert excess(bench.simulation, CAPS) == []
+
+
+def test_who_runs_keeps_the_rate_that_it_was_planned_with() -> None:
+    """A migration that could do with little waits for one that fills the link, as it is planned to."""
+    world = cluster(["h1", "h2"], [domain(name, "h1") for name in "ab"], uplink=1.25e9)
+    few = replace(FOUR, bandwidth=BytesPerSecond(60.0 * MIB))
+    bench, made = Bench(world), planned(world, settings=[FOUR, few])
     assert bench.run(made).complete
     assert took(bench.simulation) == pytest.approx(made.makespan, rel=0.05)
     assert excess(bench.simulation, CAPS) == []
