@@ -64,6 +64,8 @@ class Faults:
     outages: tuple[Outage, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     cuts: tuple[Cut, ...] = ()
+    keeps_definition: frozenset[int] = frozenset()
+    """Migrations of the world (from 1) whose source goes on listing the domain as shut off."""
 
     def outage(self, host: str, now: float) -> OutageKind | None:
         """What is wrong with a host now."""

@@ -265,7 +265,10 @@ class Simulation:
         elif phase is Phase.SWITCHOVER:
             self._hand_over(transfer)
         elif phase is Phase.FINISH:
-            del self._domains[transfer.source, transfer.uuid]
+            if transfer.number in self.faults.keeps_definition:
+                self._set_state(transfer.source, transfer.uuid, DomainState.SHUT_OFF)
+            else:
+                del self._domains[transfer.source, transfer.uuid]
             self._replaced.pop((transfer.destination, transfer.uuid), None)
             self.changes += 1
 

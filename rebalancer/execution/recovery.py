@@ -30,7 +30,7 @@ class Course(StrEnum):
     COPY_LEFT = "copy left"
     """The domain runs on its source, and what was received of it stands still on the destination: removed there."""
     ORIGINAL_LEFT = "original left"
-    """The domain runs on its destination, and stands still on the source: removed there."""
+    """The domain runs on its destination, and stands still or is only defined on the source: removed there."""
     PAUSED = "paused"
     """The run suspended it on its source, and there it is: it goes on there."""
     UNCLEAR = "unclear"
@@ -53,7 +53,10 @@ def course(step: Step, expected: DomainState, source: Finding, destination: Find
     if here is None and there is None:
         return _decided(Course.UNCLEAR, f"it is active neither on {step.source} nor on {step.destination}")
     if here is None:
-        return _only_there(step, expected, there)
+        found = _only_there(step, expected, there)
+        if found.course is Course.MOVED and source.sighting is not None:
+            return _decided(Course.ORIGINAL_LEFT, f"{found.reason}, and its definition is left on {step.source}")
+        return found
     if there is None:
         return _only_here(step, expected, here, suspended=suspended)
     return _on_both(step, here, there)

@@ -87,7 +87,7 @@ class Running:
     late_copy: bool = False
     """Its destination started it though it had failed, and it was suspended there."""
     looks: int = 0
-    """Times in a row that it was seen to run on its source beside such a copy."""
+    """Times in a row that it was seen to run on one host, and something of it to be left on the other."""
     settling: bool = False
     """It was sent over, suspended or cancelled: it is bound to end, and is not judged any more."""
 

@@ -87,7 +87,9 @@ def judge(step: Step, expected: DomainState, source: Finding, destination: Findi
 def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
     place = Place(host=step.destination, name=step.name_after)
     if source.answered and source.active is None:
-        return Verdict(outcome=Outcome.DONE, place=place, certain=True)
+        if source.sighting is None:
+            return Verdict(outcome=Outcome.DONE, place=place, certain=True)
+        return Verdict(outcome=Outcome.DONE, place=place, reason=f"its definition is left on {step.source}: remove it")
     if source.active is not None:
         if source.active.state is DomainState.PAUSED and expected is DomainState.RUNNING:
             left = f"it runs on {step.destination}, and its remains stand still on {step.source}"
@@ -142,7 +144,7 @@ def _without_destination(step: Step, source: Finding, destination: Finding) -> V
         return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, and {_silent(destination)}")
     if here.migrating:
         return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
-    # Not certain: a destination that answers late may start it late (see late_copy.py).
+    # Not certain: a destination that answers late may start it late (see remains.py).
     return Verdict(
         outcome=Outcome.FAILED,
         reason=_silent(destination),

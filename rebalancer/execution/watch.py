@@ -6,8 +6,8 @@ from rebalancer.drivers import Clock, Migration
 from rebalancer.errors import HostUnreachable, RebalancerError
 from rebalancer.execution.hosts import Hosts, ask, guarded
 from rebalancer.execution.ladder import Favour, climb
-from rebalancer.execution.late_copy import put_right
 from rebalancer.execution.record import Record
+from rebalancer.execution.remains import put_right
 from rebalancer.execution.running import VERIFY_PATIENCE, Running
 from rebalancer.execution.verdict import Verdict, judge
 from rebalancer.policy.model import Rung

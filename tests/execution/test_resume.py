@@ -114,10 +114,11 @@ def test_a_half_received_copy_is_removed_where_the_domain_runs_elsewhere() -> No
     assert bench.found() == ["copy left"]
 
 
-def test_remains_at_the_source_are_removed_where_the_domain_runs_at_its_destination() -> None:
+@pytest.mark.parametrize("left", [DomainState.PAUSED, DomainState.SHUT_OFF])
+def test_remains_at_the_source_are_removed_where_the_domain_runs_at_its_destination(left: DomainState) -> None:
     bench = Interrupted(started=False)
     bench.simulation.put(domain_as("a", "h2", DomainState.RUNNING))
-    bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
+    bench.simulation.put(domain_as("a", "h1", left))
     check_done(bench, bench.resume())
     assert bench.found() == ["original left"]
     assert bench.journal.run(bench.number).steps[0].attempts == 1

@@ -27,7 +27,7 @@ H1, H2 = Place(host="h1", name="a"), Place(host="h2", name="a")
     ("source", "destination", "outcome", "place", "certain"),
     [
         (None, RUNS, Outcome.DONE, H2, True),
-        (OFF, RUNS, Outcome.DONE, H2, True),
+        (OFF, RUNS, Outcome.DONE, H2, False),
         (SILENT, RUNS, Outcome.DONE, H2, False),
         (RUNS, RUNS, Outcome.UNKNOWN, None, False),
         (PAUSED, RUNS, Outcome.UNKNOWN, None, False),

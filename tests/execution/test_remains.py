@@ -1,4 +1,5 @@
-"""A destination that starts a domain though its migration has failed, as a daemon may that stood still for too long."""
+"""A destination that starts a domain though its migration has failed, as a daemon may that stood still for too long;
+a source that keeps the definition of a domain that has moved, as one whose daemon died may."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def test_what_was_started_late_is_stopped_and_removed() -> None:
     outcome = result.outcomes["s1"]
     assert outcome.outcome is Outcome.FAILED
     assert "h2 had started it all the same" in outcome.reason
-    assert [event["taken"] for event in bench.events("late copy")] == ["suspended", "removed"]
+    assert [event["taken"] for event in bench.events("remains")] == ["suspended", "removed"]
 
 
 def test_it_is_tried_again_where_the_policy_says_so() -> None:
@@ -42,3 +43,11 @@ def test_one_that_answers_only_after_a_while_is_waited_for() -> None:
     bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
     assert bench.placement() == {uuid("a"): ["h1"]}
     assert bench.simulation.find("h2", uuid("a")) is None
+
+
+def test_a_definition_that_is_left_on_the_source_is_removed() -> None:
+    bench = Bench(WORLD, Faults(keeps_definition=frozenset({1})))
+    assert bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2"))).complete
+    assert bench.placement() == {uuid("a"): ["h2"]}
+    assert bench.simulation.find("h1", uuid("a")) is None
+    assert [event["taken"] for event in bench.events("remains")] == ["definition removed"]

@@ -1,8 +1,11 @@
-"""A domain that runs on both hosts of a migration that failed: what arrived is stopped, and then removed.
+"""What a migration left where its domain is not: taken away once the domain is known to run on the other host.
 
-libvirt's source takes a domain back when its destination does not answer for some time (its keepalive, 30 s by default)
-and lets it run on. A destination whose daemon merely stood still finds the order to start the domain when it goes on,
-and follows it: "there is a small chance that the domain is running on the destination" (``doPeer2PeerMigrate3``).
+The definition on the source: libvirt's daemon does not remove it any more when it dies right after the last byte.
+
+A second domain that runs on the destination of a migration that failed: libvirt's source takes a domain back when its
+destination does not answer for some time (its keepalive, 30 s by default) and lets it run on. A destination whose
+daemon merely stood still finds the order to start the domain when it goes on, and follows it: "there is a small chance"
+of that, says ``doPeer2PeerMigrate3``. It is stopped there, and then removed.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from enum import StrEnum
 from rebalancer.cluster import DomainState
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.hosts import Finding, Hosts, guarded
+from rebalancer.execution.outcome import Outcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import LOOKS
 from rebalancer.execution.running import Running
@@ -25,6 +29,8 @@ class _Take(StrEnum):
     LET_GO_ON = "let go on"
     """The source has lost it meanwhile: what was suspended is all that there is."""
     REMOVE = "removed"
+    FORGET = "definition removed"
+    """On the source, which has no more than that."""
 
 
 def put_right(
@@ -32,13 +38,14 @@ def put_right(
 ) -> bool:
     """Whether anything was done, so that the hosts are to be asked anew. Raises nothing.
 
-    Only of a migration of which the source itself says that it failed. Suspending can be taken back, so that is done at
-    once; what stands still is removed when the domain has been seen to run on its source often enough.
+    What runs is stopped only where the source itself says that the migration failed. Suspending can be taken back, so
+    that is done at once; what stands still is removed when the domain has been seen to run elsewhere often enough.
     """
     taken = _due(running, verdict, source, destination)
     if taken is None:
         return False
-    host, uuid = running.step.destination, running.step.uuid
+    uuid = running.step.uuid
+    host = running.step.source if taken is _Take.FORGET else running.step.destination
     try:
         connection = guarded(host, lambda: hosts.connection(host))
         match taken:
@@ -46,14 +53,16 @@ def put_right(
                 guarded(host, lambda: connection.suspend(uuid))
             case _Take.LET_GO_ON:
                 guarded(host, lambda: connection.unpause(uuid))
+            case _Take.FORGET:
+                guarded(host, lambda: connection.discard(uuid))
             case _Take.REMOVE:
                 guarded(host, lambda: connection.discard(uuid))
                 running.failure = f"{running.failure}; {_told(running)}"
     except RebalancerError as error:
-        record.event("late copy", running.step, host=host, error=str(error))
+        record.event("remains", running.step, host=host, error=str(error))
         return False
     running.late_copy, running.looks = taken is _Take.SUSPEND, 0
-    record.event("late copy", running.step, host=host, taken=taken.value)
+    record.event("remains", running.step, host=host, taken=taken.value)
     return True
 
 
@@ -61,6 +70,9 @@ def _due(running: Running, verdict: Verdict, source: Finding, destination: Findi
     there = destination.active
     if running.failed and verdict.doubled:
         return _Take.SUSPEND
+    if verdict.outcome is Outcome.DONE and source.sighting is not None:
+        running.looks += 1
+        return _Take.FORGET if running.looks >= LOOKS else None
     if not running.late_copy or there is None or there.state is not DomainState.PAUSED or there.migrating:
         return None
     if source.answered and source.active is None:
