@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from rebalancer.cluster import Capabilities
 from rebalancer.cluster.model import DomainState
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers.audit import tell
-from rebalancer.drivers.commands import RunningCommand
+from rebalancer.drivers.commands import Completed, RunningCommand
 from rebalancer.drivers.protocol import MigrationOutcome, Progress, Sighting
 from rebalancer.errors import HostError, HostUnreachable, MigrationFailed, RebalancerError, Unsupported
 from rebalancer_virsh.jobs import Job, parse_job
@@ -33,6 +33,8 @@ _CALL_TIMEOUT = Seconds(20.0)
 _ASK_DESTINATION_TIMEOUT = Seconds(10.0)
 _RECONNECT_FOR = 120.0
 _RECONNECT_EVERY = 2.0
+_STUCK = 5.0
+"""Seconds without a byte after which a post-copy whose connection broke is taken up again."""
 _POST_COPY_SPEED = "migrate-setspeed --postcopy"
 
 
@@ -75,6 +77,8 @@ class VirshMigration:
         self._job_seen = False
         self._tell_at = 0.0
         self._raw = True
+        self._left: tuple[float, int | None] = (self._began, None)
+        """Since when so many bytes are left."""
         self._thread = threading.Thread(target=self._run, name=f"migration {request.uuid}", daemon=True)
 
     def start(self) -> VirshMigration:
@@ -143,22 +147,30 @@ class VirshMigration:
         if self._adopted:
             return self._settle("it ended without moving the domain", looks=2, cause=None)
         self._prepare()
-        command = self._virsh.start(*self._request.arguments)
+        try:
+            completed = self._carry_out(self._request.arguments)
+        except HostUnreachable as error:
+            return self._settle(error.message, looks=2, cause=error)
+        if completed.exit_status == 0:
+            return self._measured()
+        words = first_error(completed.stderr) or f"virsh ended with status {completed.exit_status}"
+        return self._settle(self._in_plain_words(words), looks=1, cause=None)
+
+    def _carry_out(self, arguments: Sequence[str]) -> Completed:
+        """Waits for virsh, watching; raises HostUnreachable."""
+        command = self._virsh.start(*arguments)
         try:
             while not command.done():
                 self._attend()
                 self._wait(command)
             completed = command.result(_CALL_TIMEOUT)
-            tell(self._host, self._virsh.shown(*self._request.arguments), answer_of(completed))
         except HostUnreachable as error:
-            tell(self._host, self._virsh.shown(*self._request.arguments), f"out of sight: {error.message}")
-            return self._settle(error.message, looks=2, cause=error)
+            tell(self._host, self._virsh.shown(*arguments), f"out of sight: {error.message}")
+            raise
         finally:
             command.close()
-        if completed.exit_status == 0:
-            return self._measured()
-        words = first_error(completed.stderr) or f"virsh ended with status {completed.exit_status}"
-        return self._settle(self._in_plain_words(words), looks=1, cause=None)
+        tell(self._host, self._virsh.shown(*arguments), answer_of(completed))
+        return completed
 
     def _in_plain_words(self, words: str) -> str:
         """libvirt's own, after what they mean where that is known."""
@@ -280,6 +292,8 @@ class VirshMigration:
             if sighting is not None and sighting.migrating:
                 quiet, until = 0, time.monotonic() + _RECONNECT_FOR
                 self._attend()
+                if self._is_torn() and self._taken_up():
+                    return self._measured()
                 self._closed.wait(_LOOK_EVERY)
                 continue
             if sighting is None or (self._request.active and sighting.state is DomainState.SHUT_OFF):
@@ -289,6 +303,28 @@ class VirshMigration:
                 raise MigrationFailed(self._host, words) from cause
             self._closed.wait(_RECONNECT_EVERY)
         raise HostUnreachable(self._host, f"whether {self._request.uuid} moved is not known: {words}") from cause
+
+    def _is_torn(self) -> bool:
+        """Whether its guest stands still, part of its memory here and part there, and nothing is sent any more."""
+        now, left = time.monotonic(), self.progress().remaining
+        if "--postcopy" not in self._request.arguments or left != self._left[1]:
+            self._left = (now, left)
+        if now - self._left[0] < _STUCK:
+            return False
+        with suppress(HostError):
+            state = self._virsh.run("domstate", self._request.uuid, "--reason", timeout=_CALL_TIMEOUT, told=False)
+            return b"post-copy failed" in state.stdout
+        return False
+
+    def _taken_up(self) -> bool:
+        """Whether the rest has been sent over a new connection; libvirt can do that since 8.6."""
+        with suppress(HostError):
+            # QEMU does not give the old one up by itself for many minutes.
+            self._virsh.run("domjobabort", "--postcopy", self._request.uuid, timeout=_CALL_TIMEOUT)
+            if self._carry_out((*self._request.arguments, "--postcopy-resume")).exit_status == 0:
+                return True
+        self._left = (time.monotonic(), self._left[1])
+        return False
 
     def _gone(self, words: str, cause: BaseException | None) -> MigrationOutcome:
         """The source has it no more. So is a transient one that crashed: ask the destination."""

@@ -1,10 +1,11 @@
 """One host of the lab: its namespaces, its daemons, what runs on it, and its cable."""
 
 import os
+import re
 import subprocess
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -172,6 +173,22 @@ class LabHost:
         if self._libvirtd() is None:
             self.run(["libvirtd", "--listen", "--daemon", "--pid-file", "/run/libvirtd.pid"])
         self.wait_until_ready()
+
+    @contextmanager
+    def patience(self, seconds: int) -> Iterator[None]:
+        """How long its libvirt waits for its peers; otherwise for 50 s."""
+        path = self.directory / "etc/libvirt/qemu.conf"
+        before = path.read_text()
+        shorter = {"keepalive_interval": seconds // 2, "keepalive_count": 1}
+        path.write_text(re.sub(r"(keepalive_\w+) = \d+", lambda found: f"{found[1]} = {shorter[found[1]]}", before))
+        self.kill_libvirtd()
+        self.start_libvirtd()
+        try:
+            yield
+        finally:
+            path.write_text(before)
+            self.kill_libvirtd()
+            self.start_libvirtd()
 
     def domains(self) -> list[Domain]:
         """All its domains, by name."""

@@ -19,8 +19,10 @@ from rebalancer.execution.running import MARGIN
 from .cluster import Lab
 from .commands import Rebalance, assert_each_runs_once, capacity, wide
 from .guest import Guest
+from .host import LabHost
 from .inventory import Link
 from .network import TrafficSampler
+from .shell import wait_until
 
 LINK = 160e6 / 8
 SHARE = 0.8
@@ -94,3 +96,24 @@ def test_it_is_given_up_cleanly_where_not(clean_lab: Lab, rebalance: Rebalance) 
     assert_each_runs_once(clean_lab, [guest])
     assert_within_the_cap(traffic)
     assert traffic.total() < 4 * MEMORY * 2**20
+
+
+def test_post_copy_over_a_link_that_breaks_is_taken_up_again(clean_lab: Lab, rebalance: Rebalance) -> None:
+    """Cut for longer than h1's libvirt waits: it gives up, the guest torn between both hosts; the driver goes on."""
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    guest = restless(clean_lab)
+    policy = rebalance.policy("over", POLICY.format(ladder="post_copy, cancel"))
+    with h1.patience(4):
+        process = rebalance.start("apply", "-p", policy, "--yes")
+        wait_until(lambda: "(post-copy)" in state(h1, guest), "post-copy", timeout=60)
+        h2.cut()
+        wait_until(lambda: "(post-copy failed)" in state(h1, guest), "libvirt to give up", timeout=60)
+        h2.mend()
+        said = "".join(process.communicate(timeout=180))
+    assert process.returncode == 0, said
+    assert clean_lab.where(guest) == {"h2": "running"}
+    assert_each_runs_once(clean_lab, [guest])
+
+
+def state(host: LabHost, guest: Guest) -> str:
+    return host.virsh("domstate", guest.uuid, "--reason")

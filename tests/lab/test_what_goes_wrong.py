@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 import time
@@ -152,23 +151,6 @@ def _kill_when_it_copies(lab: Lab, guest: Guest) -> None:
         time.sleep(0.2)
 
 
-@contextmanager
-def patience(host: LabHost, seconds: int) -> Iterator[None]:
-    """How long its libvirt waits for its peers."""
-    path = host.directory / "etc/libvirt/qemu.conf"
-    before = path.read_text()
-    shorter = {"keepalive_interval": seconds // 2, "keepalive_count": 1}
-    path.write_text(re.sub(r"(keepalive_\w+) = \d+", lambda found: f"{found[1]} = {shorter[found[1]]}", before))
-    host.kill_libvirtd()
-    host.start_libvirtd()
-    try:
-        yield
-    finally:
-        path.write_text(before)
-        host.kill_libvirtd()
-        host.start_libvirtd()
-
-
 def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
     """h2's daemon stands still from the copy on until h1 has taken the guest back, and then goes on where it was."""
     rebalance = prepare(
@@ -177,7 +159,7 @@ def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare
     h1, h2 = clean_lab["h1"], clean_lab["h2"]
     guest = clean_lab.start_guest(h1, "web", 64, dirty_mib_per_s=0.5, working_set_mib=30)
     policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
-    with patience(h1, 8):
+    with h1.patience(8):
         process = rebalance.start("apply", "-p", policy, "--yes")
         log = h1.directory / "var/log/libvirt/qemu/web.log"
         wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)

@@ -13,7 +13,7 @@ from rebalancer.cluster import Domain
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import DriverHost, MigrationOptions
 from rebalancer.errors import HostUnreachable, MigrationFailed, Unsupported
-from tests.drivers.virsh.fake import ALPHA, Answer, FakeTransport, host_answers, saved
+from tests.drivers.virsh.fake import ALPHA, Answer, FakeCommand, FakeTransport, host_answers, saved
 
 MIB = 2**20
 DOMAIN = Domain(name="alpha", uuid=ALPHA, host="h1")
@@ -203,6 +203,24 @@ def test_lost_while_it_goes_on_is_followed_to_its_end() -> None:
     transport.answers[f"domjobinfo {ALPHA}"] = "Job type: None"
     with pytest.raises(MigrationFailed):
         migration.result()
+
+
+def test_a_post_copy_whose_connection_broke_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rebalancer_virsh.migration._STUCK", 0.05)
+    migration, transport = begin({f"domjobabort --postcopy {ALPHA}": ""}, MigrationOptions(post_copy=True))
+    eventually(lambda: migration.progress().remaining is not None)
+    transport.answers[f"domjobinfo {ALPHA}"] = "Job type: Unbounded\nOperation: Outgoing migration"
+    transport.answers[f"domstate {ALPHA} --reason"] = "paused (post-copy failed)"
+    broken, transport.command = transport.command, FakeCommand()
+    broken.end(1, "error: internal error: client socket is closed")
+    eventually(lambda: len(transport.started) == 2)
+    again, transport.command = transport.command, FakeCommand()
+    again.end(1, "error: migration of domain alpha is being actively monitored by another thread")
+    eventually(lambda: len(transport.started) == 3)
+    transport.command.end()
+    assert migration.result().duration > 0
+    assert [arguments[-1] for arguments in transport.started[1:]] == ["--postcopy-resume"] * 2
+    assert transport.asked.count(f"domjobabort --postcopy {ALPHA}") == 2
 
 
 def test_a_host_that_stays_away_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
