@@ -72,7 +72,9 @@ def compile_now() -> Runner | None:
             if not path.exists():
                 announce("compiling the search for this machine, once; it takes about a minute")
                 command = [sys.executable, "-m", "rebalancer.native.build", str(path)]
-                subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+                # The same kernels as this process has, wherever it found them.
+                where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+                subprocess.run(command, capture_output=True, check=False, env=where)  # noqa: S603
         cached.cache_clear()
         return cached()
     return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rebalancer.placement.engine import Engine, Speed, best_speed, is_less
@@ -32,6 +32,10 @@ _SLICES = 60
 """Temperatures of one cooling, at least."""
 _SLICE = 100_000
 """Tries between two looks at the clock, at most."""
+_SAMPLES = 50_000
+"""Moves looked at to see what one typically changes, at most."""
+_QUICK = 0.1
+"""The share of the time for the first, quick cooling where there is a thorough one."""
 _LOOKS = 1_000_000
 """The same for a descent."""
 _COMPILED_IS_FASTER = 50
@@ -68,12 +72,17 @@ class _Cooling:
     chains: float = 0.3
     squeezes: float = 0.002
     clearances: float = 0.0
+    bias: float = 0.5
+    """The share of tries that pick a domain by its size: large ones rarely fit, and small ones are many."""
+    alike: float = 0.5
+    """The share of swaps that are between domains of about the same size."""
 
 
 _TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
 _TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
 _TO_FREE_HOSTS = _Cooling(hot=0.1, cold=1e-3, homesickness=(1.0, 0.3), clearances=0.01)
 _WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
+_FAR_FROM_HOME = (4.0, 2.0)
 
 
 class _Search:
@@ -84,6 +93,8 @@ class _Search:
         self.searches = [first, *(first.another(seed + 1_000_003 * index) for index in range(1, number))]
         self.reduced = first.compiled is None and size > _SMALL
         self.tries = _tries(len(problem.domains), effort, size <= _SMALL)
+        self.quick = _tries(len(problem.domains), min(effort, _DEFAULT_EFFORT), size <= _SMALL)
+        """How many of them go into a first, quick cooling."""
         if self.reduced:
             self.tries //= _COMPILED_IS_FASTER
         self.elapsed = elapsed
@@ -110,30 +121,36 @@ class _Search:
         """Anneals and descends on one level; ``begin``, ``end``: the share of the time that it may take."""
         for each in self.searches:
             each.tell(at.FOCUS, focus)
-            each.tell(at.ITERATIONS, max(self.tries // 100, 200))
+            each.tell(at.ITERATIONS, min(max(self.tries // 100, 200), _SAMPLES))
             each.run(entry.SAMPLE)
         typical = max(each.get(at.TYPICAL) for each in self.searches)
-        if typical > 0:
-            self._cool(_cooling(self.searches[0], focus), typical, begin, end, focus)
-        self._each(self._finish)
-        self._meet()
+        first = _cooling(self.searches[0], focus)
+        if typical <= 0 or first in (_TO_REPAIR, _TO_FREE_HOSTS) or self.tries <= self.quick:
+            self._cool(first, self.tries, typical, begin, end, focus)
+            return
+        between = begin + _QUICK * (end - begin)
+        self._cool(first, self.quick, typical, begin, between, focus)
+        if not self.stopped:
+            self._cool(_thorough(first), self.tries - self.quick, typical, max(between, self.elapsed()), end, focus)
 
-    def _cool(self, cooling: _Cooling, typical: float, begin: float, end: float, focus: int) -> None:
-        slices = max(_SLICES, -(-self.tries // _SLICE))
-        done = 0.0
+    def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
+        slices = max(_SLICES, -(-tries // _SLICE))
+        done = 0.0 if typical > 0 else 1.0
         index = 0
         while done < 1.0:
-            self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=self.tries // slices))
+            self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=tries // slices))
             if focus == 1 and any(self.broken + each.best_cost[1] <= TOLERANCE for each in self.searches):
-                return
+                break
             index += 1
             passed = self.elapsed()
             if passed >= 1.0:
                 self.stopped = True
-                return
+                break
             done = max(index / slices, (passed - begin) / (0.97 * (end - begin)))
             if index % (slices // 10) == 0 and done > 0.4:
                 self._meet()
+        self._each(self._finish)
+        self._meet()
 
     def _finish(self, engine: Engine) -> None:
         engine.run(entry.RESTORE_BEST)
@@ -231,6 +248,12 @@ def _cooling(engine: Engine, focus: int) -> _Cooling:
     return _WITH_BOTH_ENDS if engine.counts_both_ends else _TO_BETTER
 
 
+def _thorough(cooling: _Cooling) -> _Cooling:
+    """For a longer search, from where most of what moves gain is still lost again."""
+    home = _FAR_FROM_HOME if cooling is _WITH_BOTH_ENDS else (0.0, 0.0)
+    return replace(cooling, hot=3.0, cold=3e-3, homesickness=home, swaps=0.4, bias=0.8, alike=0.8)
+
+
 def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:
     temperature = typical * cooling.hot * (cooling.cold / cooling.hot) ** done
     first, last = cooling.homesickness
@@ -240,5 +263,7 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
     engine.set(at.CHAINS, cooling.swaps + cooling.chains)
     engine.set(at.SQUEEZES, cooling.swaps + cooling.chains + cooling.squeezes)
     engine.set(at.CLEARANCES, cooling.swaps + cooling.chains + cooling.squeezes + cooling.clearances)
+    engine.set(at.BIAS, cooling.bias)
+    engine.set(at.ALIKE, cooling.alike)
     engine.tell(at.ITERATIONS, tries)
     engine.run(entry.ANNEAL)

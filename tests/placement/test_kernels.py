@@ -7,8 +7,9 @@ import pytest
 
 from rebalancer.native import library
 from rebalancer.placement.engine import Engine, Speed, best_speed, interpreted_only, is_less
-from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import entry, loads
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.limits import Budget, MoveLimits
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
@@ -84,6 +85,39 @@ def test_changes_of_limits_agree_with_the_tally(seed: int) -> None:
             expected = state.shifts(domain)[:, destination]
             assert_alike(engine, change(engine, entry.MOVE, domain, destination), expected)
             state.apply(domain, destination)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_fits_makes_no_capacity_worse_and_what_does_not_does(seed: int) -> None:
+    problem = random_problem(seed, hosts=4, domains=12)
+    engine = Engine(problem, speed=interpreted_only)
+    ci, cf, sf = engine._ci, engine._cf, engine._sf
+    placement = problem.start.copy()
+    for domain, destination in walk(problem, seed):
+        for host in set(range(len(problem.hosts))) - {int(placement[domain])}:
+            sf[ci[at.DELTA]] = 0.0
+            loads.hard_load_shift(ci, cf, sf, domain, int(placement[domain]), host, True)
+            assert loads.fits(ci, cf, sf, domain, -1, host) == (sf[ci[at.DELTA]] <= TOLERANCE)
+        if destination != placement[domain] and loads.fits(ci, cf, sf, domain, -1, destination):
+            change(engine, entry.MOVE, domain, destination)
+            placement[domain] = destination
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_who_takes_the_place_of_another_fits_where_there_is_room_without_that(seed: int) -> None:
+    problem = random_problem(seed, hosts=4, domains=12)
+    engine = Engine(problem, speed=interpreted_only)
+    ci, cf, sf = engine._ci, engine._cf, engine._sf
+    placement = problem.start.copy()
+    for other, third in walk(problem, seed):
+        host = int(placement[other])
+        arriving = [domain for domain in range(len(problem.domains)) if placement[domain] not in (host, third)]
+        if third == host or not loads.fits(ci, cf, sf, other, -1, third):
+            continue
+        guessed = [loads.fits(ci, cf, sf, domain, other, host) for domain in arriving]
+        change(engine, entry.MOVE, other, third)
+        placement[other] = third
+        assert guessed == [loads.fits(ci, cf, sf, domain, -1, host) for domain in arriving]
 
 
 @pytest.mark.parametrize("seed", range(12))

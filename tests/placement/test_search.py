@@ -31,6 +31,16 @@ def test_finds_the_optimum_of_nearly_every_small_problem() -> None:
     assert found >= 0.95 * len(seeds)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_longer_search_breaks_no_rule_either(seed: int) -> None:
+    """It goes through worse placements than a short one."""
+    problem = random_problem(seed, hosts=5, domains=12)
+    before = reference_costs(problem, problem.start)
+    after = reference_costs(problem, search(problem, seed=seed, effort=6).host)
+    assert after[0] == 0
+    assert after == before or improves(np.array(after) - np.array(before))
+
+
 def test_is_deterministic_for_a_seed() -> None:
     problem = random_problem(3, hosts=8, domains=30)
     first, second = (search(problem, seed=7, effort=1).host for _ in range(2))

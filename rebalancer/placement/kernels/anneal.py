@@ -12,29 +12,31 @@ from rebalancer.placement.kernels.chance import below, chance
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
     ACCEPTED,
+    ALIKE,
     ARRIVALS_PER_HOST,
     AWAY,
     BEST,
     BEST_COST,
+    BIAS,
     BUDGETS,
+    BY_SIZE,
     CHAINS,
     CLEARANCES,
     CONTROL,
     COST,
     DELTA,
     DOMAINS,
-    EXCESS,
-    EXCESS_CHANGE,
     EXTREMES,
     FAILOVERS,
     FOCUS,
     HOMESICKNESS,
     HOSTS,
     ITERATIONS,
+    LARGE,
+    LARGES,
     LEVELS,
     MAX_MOVES,
     MOVED,
-    PENALTY,
     PER_HOST,
     PLACE,
     POOLS,
@@ -63,6 +65,9 @@ from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, s
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = ["anneal", "keep_best"]
+
+LOOKS = 16
+"""For a place with room, where most have none: a look costs far less than a try."""
 
 
 @kernel
@@ -97,13 +102,11 @@ def try_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinati
     if sf[ci[DELTA]] > TOLERANCE:
         return False
     soft_shift(ci, cf, si, sf, domain, destination)
-    excess = sf[ci[SETTINGS] + EXCESS_CHANGE]
-    limit -= pull(ci, cf, sf, domain, si[ci[PLACE] + domain], destination) + sf[ci[SETTINGS] + PENALTY] * excess
+    limit -= pull(ci, cf, sf, domain, si[ci[PLACE] + domain], destination)
     if not welcome(ci, si, sf, ci[DELTA], limit):
         return False
     move(ci, cf, si, sf, domain, destination)
     add_to_cost(ci, sf)
-    sf[ci[SETTINGS] + EXCESS] += excess
     return True
 
 
@@ -115,20 +118,16 @@ def try_pair(
     source, levels, scratch = si[ci[PLACE] + one], ci[LEVELS], ci[SCRATCH]
     limit -= pull(ci, cf, sf, one, source, there) + pull(ci, cf, sf, other, si[ci[PLACE] + other], back)
     shift(ci, cf, si, sf, one, there)
-    excess = sf[ci[SETTINGS] + EXCESS_CHANGE]
     for level in range(levels):
         sf[scratch + level] = sf[ci[DELTA] + level]
     move(ci, cf, si, sf, one, there)
     shift(ci, cf, si, sf, other, back)
     for level in range(levels):
         sf[scratch + level] += sf[ci[DELTA] + level]
-    excess += sf[ci[SETTINGS] + EXCESS_CHANGE]
-    limit -= sf[ci[SETTINGS] + PENALTY] * excess
     if welcome(ci, si, sf, scratch, limit):
         move(ci, cf, si, sf, other, back)
         for level in range(levels):
             sf[ci[COST] + level] += sf[scratch + level]
-        sf[ci[SETTINGS] + EXCESS] += excess
         return True
     move(ci, cf, si, sf, one, source)
     return False
@@ -157,9 +156,82 @@ def is_additive(ci: Ints) -> bool:
 
 
 @kernel
+def some_rank(ci: Ints, si: Ints, sf: Floats) -> int:
+    """A place in the order of domains by size: any, or rather a large one."""
+    if chance(ci, si) < sf[ci[SETTINGS] + BIAS]:
+        return ci[ci[LARGE] + below(ci, si, ci[LARGES])]
+    return below(ci, si, ci[DOMAINS])
+
+
+@kernel
+def partner(ci: Ints, si: Ints, sf: Floats, rank: int) -> int:
+    """A domain to change places with: any, or one of about the same size."""
+    domains = ci[DOMAINS]
+    if chance(ci, si) < sf[ci[SETTINGS] + ALIKE]:
+        reach = domains // 20 + 5
+        rank += below(ci, si, 2 * reach + 1) - reach
+        if 0 <= rank < domains:
+            return ci[ci[BY_SIZE] + rank]
+    return below(ci, si, domains)
+
+
+@kernel
+def some_room(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int) -> int:
+    """A host, other than ``source``, whose capacities a domain fits; -1 where a few looks find none."""
+    for _ in range(LOOKS):
+        host = below(ci, si, ci[HOSTS])
+        if host != source and fits(ci, cf, sf, domain, -1, host):
+            return host
+    return -1
+
+
+@kernel
+def try_swap(ci: Ints, cf: Floats, si: Ints, sf: Floats, rank: int, limit: float) -> bool:
+    """Two domains change places: the first of a few pairs that fit each other's hosts."""
+    domain = ci[ci[BY_SIZE] + rank]
+    source = si[ci[PLACE] + domain]
+    for _ in range(LOOKS):
+        other = partner(ci, si, sf, rank)
+        destination = si[ci[PLACE] + other]
+        if destination == source or not fits(ci, cf, sf, domain, other, destination):
+            continue
+        if not fits(ci, cf, sf, other, domain, source):
+            continue
+        if is_additive(ci):
+            exchange_guess(ci, cf, si, sf, domain, other)
+            both = pull(ci, cf, sf, domain, source, destination) + pull(ci, cf, sf, other, destination, source)
+            if not welcome(ci, si, sf, ci[DELTA], limit - both):
+                return False
+        return try_pair(ci, cf, si, sf, domain, destination, other, source, limit)
+    return False
+
+
+@kernel
+def try_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: float) -> bool:
+    """Another domain makes room and goes on to a third host, often to where it started."""
+    source = si[ci[PLACE] + domain]
+    for _ in range(LOOKS):
+        other = below(ci, si, ci[DOMAINS])
+        destination = si[ci[PLACE] + other]
+        if destination == source or not fits(ci, cf, sf, domain, other, destination):
+            continue
+        third = ci[ci[START] + other]
+        if third == destination or chance(ci, si) < 0.5:
+            third = some_room(ci, cf, si, sf, other, destination)
+        if third < 0 or third == source:
+            return False
+        hard_shift(ci, cf, si, sf, other, third, True)
+        if sf[ci[DELTA]] > TOLERANCE:
+            return False
+        return try_pair(ci, cf, si, sf, other, third, domain, destination, limit)
+    return False
+
+
+@kernel
 def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
     domains = ci[DOMAINS]
-    domain = below(ci, si, domains)
+    rank = some_rank(ci, si, sf)
+    domain = ci[ci[BY_SIZE] + rank]
     source, home = si[ci[PLACE] + domain], ci[ci[START] + domain]
     if ci[MAX_MOVES] >= 0 and si[ci[MOVED]] >= ci[MAX_MOVES] and source == home:
         # No move is left: this one can only go where another one returns.
@@ -175,38 +247,18 @@ def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
         return try_pair(ci, cf, si, sf, other, back, domain, destination, limit)
     way = chance(ci, si)
     if way < sf[ci[SETTINGS] + SWAPS]:
-        other = below(ci, si, domains)
-        destination = si[ci[PLACE] + other]
-        if destination == source:
-            return False
-        if not fits(ci, cf, sf, domain, other, destination) or not fits(ci, cf, sf, other, domain, source):
-            return False
-        if is_additive(ci):
-            exchange_guess(ci, cf, si, sf, domain, other)
-            both = pull(ci, cf, sf, domain, source, destination) + pull(ci, cf, sf, other, destination, source)
-            if not welcome(ci, si, sf, ci[DELTA], limit - both):
-                return False
-        return try_pair(ci, cf, si, sf, domain, destination, other, source, limit)
+        return try_swap(ci, cf, si, sf, rank, limit)
     if way < sf[ci[SETTINGS] + CHAINS]:
-        # Another makes room and goes on to a third host, often to where it started.
-        other, third = below(ci, si, domains), below(ci, si, ci[HOSTS])
-        destination = si[ci[PLACE] + other]
-        if chance(ci, si) < 0.5 and destination != ci[ci[START] + other]:
-            third = ci[ci[START] + other]
-        if destination in (source, third) or third == source or not fits(ci, cf, sf, domain, other, destination):
-            return False
-        hard_shift(ci, cf, si, sf, other, third, True)
-        if sf[ci[DELTA]] > TOLERANCE:
-            return False
-        return try_pair(ci, cf, si, sf, other, third, domain, destination, limit)
-    destination = below(ci, si, ci[HOSTS])
+        return try_chain(ci, cf, si, sf, domain, limit)
     if way < sf[ci[SETTINGS] + SQUEEZES]:
+        destination = below(ci, si, ci[HOSTS])
         return destination != source and settle_chain(
             ci, cf, si, sf, squeeze_in(ci, cf, si, sf, domain, destination), limit
         )
     if way < sf[ci[SETTINGS] + CLEARANCES]:
         return settle_chain(ci, cf, si, sf, clear_out(ci, cf, si, sf, source), limit)
-    return destination != source and try_shift(ci, cf, si, sf, domain, destination, limit)
+    destination = some_room(ci, cf, si, sf, domain, source)
+    return destination >= 0 and try_shift(ci, cf, si, sf, domain, destination, limit)
 
 
 @kernel
@@ -225,8 +277,6 @@ def anneal(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
 @kernel
 def keep_best(ci: Ints, si: Ints, sf: Floats) -> bool:
     """Keeps the placement where its costs are the best so far."""
-    if sf[ci[SETTINGS] + EXCESS] > TOLERANCE:
-        return False
     for level in range(ci[LEVELS]):
         change = sf[ci[COST] + level] - sf[ci[BEST_COST] + level]
         if change > TOLERANCE:

@@ -105,8 +105,16 @@ from __future__ import annotations
     SETTINGS,  # sf: see ``anneal``
     SCRATCH,  # sf [L]
     STACK,  # si, moves of a chain that may be undone
+    BY_SIZE,  # [D], the domains, the smallest first
+    LARGE,  # [LARGES], places in that order, each as often as its domain is large
+    LARGES,
+    ROOMS,
+    ROOM_BOTHS,  # how many of them, the first, are of sums in which a moved domain counts on both of its hosts
+    ROOM_CURVE,  # [ROOMS], which hard capacity; the scarcest first
+    ROOM,  # sf [H, ROOMS], how much more may come
+    NEED,  # [D, ROOMS]
     HEADER,
-) = range(85)
+) = range(93)
 
 # Kinds of curves
 CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)
@@ -186,11 +194,10 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     SQUEEZES,  # the share of swaps, chains and squeezes
     CLEARANCES,  # the share of all these and of clearing out a host
     HOMESICKNESS,  # what being away costs on the level in focus beside all else, for each unit of AWAY
-    PENALTY,  # what excess costs there; 0: it is forbidden like all that makes a rule worse
-    EXCESS,  # of capacities that count a moved domain on both ends: beyond their bounds now, in shares of a host
-    EXCESS_CHANGE,  # what the move last looked at would change of it
     TYPICAL,  # what a move changes of the level in focus, on average
-) = range(10)
+    BIAS,  # the share of tries that pick a domain by its size
+    ALIKE,  # the share of swaps that are between domains of about the same size
+) = range(9)
 
 # Fields of a pool
 (

@@ -26,16 +26,18 @@ from rebalancer.placement.kernels.layout import (
     DEMAND,
     EVEN_ROOT,
     EVEN_SQUARE,
-    EXCESS_CHANGE,
     FLOOR,
     HARD_CURVES,
     HOSTS,
     LOAD,
-    PENALTY,
+    NEED,
     RATIO,
+    ROOM,
+    ROOM_BOTHS,
+    ROOM_CURVE,
+    ROOMS,
     ROW_BOTH,
     ROWS,
-    SETTINGS,
     START,
     UNBROKEN,
 )
@@ -104,22 +106,6 @@ def over(load: float, bound: float, slack: float) -> float:
 
 
 @kernel
-def excess_change(ci: Ints, cf: Floats, sf: Floats, j: int, domain: int, source: int, destination: int) -> float:
-    """What a move changes of the excess over a capacity that counts on both ends, in shares of a host."""
-    rows, curves = ci[ROWS], ci[CURVES]
-    row, slack = ci[ci[CURVE_ROW] + j], cf[ci[CURVE_SLACK] + j]
-    demand, home = cf[ci[DEMAND] + domain * rows + row], ci[ci[START] + domain]
-    change = 0.0
-    if destination != home:
-        load, bound = sf[ci[LOAD] + destination * rows + row], cf[ci[CURVE_BOUND] + destination * curves + j]
-        change += over(load + demand, bound, slack) - over(load, bound, slack)
-    if source != home:
-        load, bound = sf[ci[LOAD] + source * rows + row], cf[ci[CURVE_BOUND] + source * curves + j]
-        change += over(load - demand, bound, slack) - over(load, bound, slack)
-    return change / cf[ci[CURVE_TOLERANCE] + j]
-
-
-@kernel
 def hard_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, destination: int, strict: bool) -> None:
     """Adds what a move changes of hard capacities to levels 0 and 1 of DELTA; ``strict``: no more than shows it is
     forbidden, which takes that no host is over its bound now."""
@@ -128,8 +114,6 @@ def hard_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, 
     wants, loads, bounds = ci[DEMAND] + domain * rows, ci[LOAD], ci[CURVE_BOUND]
     worse = 0.0
     broken = 0.0
-    excess = 0.0
-    eased = sf[ci[SETTINGS] + PENALTY] > 0.0
     for j in range(ci[HARD_CURVES]):
         row = ci[ci[CURVE_ROW] + j]
         demand = cf[wants + row]
@@ -137,9 +121,6 @@ def hard_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, 
             continue
         both = ci[ci[ROW_BOTH] + row]
         slack = cf[ci[CURVE_SLACK] + j]
-        if both == 1 and eased:
-            excess += excess_change(ci, cf, sf, j, domain, source, destination)
-            continue
         if both == 0 or destination != home:
             load, bound = sf[loads + destination * rows + row], cf[bounds + destination * curves + j]
             if load + demand - bound > slack:
@@ -160,7 +141,6 @@ def hard_load_shift(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, 
                 broken += cf[ci[CURVE_WEIGHT] + j] * change
     sf[ci[DELTA]] += worse
     sf[ci[DELTA] + 1] += broken
-    sf[ci[SETTINGS] + EXCESS_CHANGE] = excess
 
 
 @kernel
@@ -175,20 +155,31 @@ def counted(ci: Ints, row: int, domain: int, host: int, demand: float) -> float:
 def fits(ci: Ints, cf: Floats, sf: Floats, arriving: int, leaving: int, host: int) -> bool:
     """Whether a host can take one domain for another (-1: for none) as far as hard capacities go; a quick look before a
     thorough one."""
-    rows, curves = ci[ROWS], ci[CURVES]
-    comes, goes = ci[DEMAND] + arriving * rows, ci[DEMAND] + leaving * rows
-    loads, bounds = ci[LOAD] + host * rows, ci[CURVE_BOUND] + host * curves
-    eased = sf[ci[SETTINGS] + PENALTY] > 0.0
-    for j in range(ci[HARD_CURVES]):
-        row = ci[ci[CURVE_ROW] + j]
-        if eased and ci[ci[ROW_BOTH] + row] == 1:
-            continue
-        more = counted(ci, row, arriving, host, cf[comes + row])
-        if leaving >= 0:
-            more -= counted(ci, row, leaving, host, cf[goes + row])
-        if more > 0.0 and sf[loads + row] + more - cf[bounds + j] > cf[ci[CURVE_SLACK] + j]:
+    rooms, boths = ci[ROOMS], ci[ROOM_BOTHS]
+    need, room = ci[NEED] + arriving * rooms, ci[ROOM] + host * rooms
+    # Where a domain started it takes up nothing more of what it has kept.
+    first = boths if ci[ci[START] + arriving] == host else 0
+    kept = rooms
+    if leaving >= 0:
+        kept = boths if ci[ci[START] + leaving] == host else 0
+    for k in range(first, kept):
+        if cf[need + k] > sf[room + k] and cf[need + k] > 0.0:
+            return False
+    gone = ci[NEED] + leaving * rooms
+    for k in range(max(first, kept), rooms):
+        more = cf[need + k] - cf[gone + k]
+        if more > sf[room + k] and more > 0.0:
             return False
     return True
+
+
+@kernel
+def measure_room(ci: Ints, cf: Floats, sf: Floats, host: int) -> None:
+    rooms, loads, bounds = ci[ROOMS], ci[LOAD] + host * ci[ROWS], ci[CURVE_BOUND] + host * ci[CURVES]
+    for k in range(rooms):
+        j = ci[ci[ROOM_CURVE] + k]
+        load = sf[loads + ci[ci[CURVE_ROW] + j]]
+        sf[ci[ROOM] + host * rooms + k] = cf[bounds + j] + cf[ci[CURVE_SLACK] + j] - load
 
 
 @kernel
@@ -267,6 +258,8 @@ def apply_loads(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, dest
             sf[ci[LOAD] + source * rows + row] -= demand
         if both == 0 or destination != home:
             sf[ci[LOAD] + destination * rows + row] += demand
+    measure_room(ci, cf, sf, source)
+    measure_room(ci, cf, sf, destination)
     for j in range(ci[HARD_CURVES], curves):
         row, second = ci[ci[CURVE_ROW] + j], ci[ci[CURVE_SECOND] + j]
         change = 0.0
@@ -283,6 +276,8 @@ def apply_loads(ci: Ints, cf: Floats, sf: Floats, domain: int, source: int, dest
 def start_loads(ci: Ints, cf: Floats, sf: Floats) -> None:
     """The values of curves and their sums, from the loads."""
     rows, curves = ci[ROWS], ci[CURVES]
+    for host in range(ci[HOSTS]):
+        measure_room(ci, cf, sf, host)
     for j in range(ci[HARD_CURVES], curves):
         total = 0.0
         for host in range(ci[HOSTS]):

@@ -53,10 +53,10 @@ def undo(ci: Ints, cf: Floats, si: Ints, sf: Floats, number: int) -> None:
 
 
 @kernel
-def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: int, carrying: bool) -> int:
+def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: int, likely: int, carrying: bool) -> int:
     """The best of a few hosts that have room for a domain, -1 for none; never the one that it leaves.
 
-    ``carrying``: hosts that carry domains; otherwise where the domain started, and any.
+    ``carrying``: hosts that carry domains; otherwise where the domain started, a likely one, and any.
     """
     best, best_cost = -1, 1e300
     for attempt in range(_TARGETS):
@@ -64,6 +64,8 @@ def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: i
             target = si[ci[PLACE] + below(ci, si, ci[DOMAINS])]
         elif attempt == 0:
             target = ci[ci[START] + domain]
+        elif attempt == 1:
+            target = likely
         else:
             target = below(ci, si, ci[HOSTS])
         if target == host or not fits(ci, cf, sf, domain, -1, target):
@@ -81,7 +83,7 @@ def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: i
 
 
 @kernel
-def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, number: int) -> bool:
+def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, likely: int, number: int) -> bool:
     """Moves some other resident of a host to the best of a few that have room for it."""
     other = si[ci[FIRST] + host]
     for _ in range(below(ci, si, si[ci[RESIDENTS] + host])):
@@ -92,7 +94,7 @@ def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, numb
             other = si[ci[FIRST] + host]
         if other == kept:
             return False
-    best = best_target(ci, cf, si, sf, other, host, False)
+    best = best_target(ci, cf, si, sf, other, host, likely, False)
     if best < 0:
         return False
     shift(ci, cf, si, sf, other, best)
@@ -118,7 +120,7 @@ def squeeze_in(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, destinat
     take(ci, cf, si, sf, domain, destination, 0)
     number = 1
     while overloaded(ci, cf, sf, destination):
-        if number > MOST_EJECTED or not eject(ci, cf, si, sf, domain, destination, number):
+        if number > MOST_EJECTED or not eject(ci, cf, si, sf, domain, destination, source, number):
             undo(ci, cf, si, sf, number)
             return 0
         number += 1
@@ -139,7 +141,7 @@ def clear_out(ci: Ints, cf: Floats, si: Ints, sf: Floats, host: int) -> int:
     number = 0
     while si[ci[FIRST] + host] >= 0:
         domain = si[ci[FIRST] + host]
-        best = best_target(ci, cf, si, sf, domain, host, True)
+        best = best_target(ci, cf, si, sf, domain, host, -1, True)
         if best < 0 or number >= MOST_CLEARED:
             undo(ci, cf, si, sf, number)
             return 0

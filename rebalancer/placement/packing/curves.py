@@ -105,10 +105,11 @@ def _capacity(term: Term, capacity: Capacity, start: IntArray, rows: Rows) -> Cu
 
 
 def away(curves: list[Curve], rows: Rows) -> FloatArray:
-    """float[D]: what a domain's move takes up on both of its hosts at once, 1 on average; 1 where nothing does."""
+    """float[D]: how much a domain that is away is pulled home: all alike where moves take up nothing on both hosts,
+    else by what they take up, too."""
     away = np.zeros(rows.domains)
     for curve in curves:
         if curve.hard and rows.both[curve.row]:
             finite = curve.limit[np.isfinite(curve.limit) & (curve.limit > 0)]
             away += rows.demands[curve.row] / (finite.mean() if len(finite) else 1.0)
-    return away / away.mean() if away.any() else np.ones(rows.domains)
+    return 0.3 + away / away.mean() if away.any() else np.ones(rows.domains)

@@ -38,6 +38,8 @@ __all__ = ["Packed", "pack"]
 
 _RULES = (AllowedHosts, Capacity, Failover, GroupLeast, GroupMost, GroupsApart, GroupSkew, GroupSpan, Near, Pool)
 """The primitives that have bounds, and of which to be worse than at the start means something."""
+_PLACES = 8
+"""How finely the table is divided from which domains are drawn by their size, for each domain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,9 +121,24 @@ class _Packing(Tables):
         self.header[at.LOAD] = self.sf.add(load.T)
         self.header[at.ROW_BOTH] = self.ci.add(rows.both)
         self.header[at.AWAY] = self.cf.add(away(curves, rows))
+        self._by_size(demand)
         self._add_curves(curves)
+        self._add_rooms(curves, rows, demand)
         self._add_extremes(extremes, extreme_rows)
         self._add_failovers(failovers)
+
+    def _by_size(self, demand: FloatArray) -> None:
+        """``demand``: float[K, D]."""
+        totals = np.abs(demand).sum(axis=1)
+        size = (np.abs(demand[totals > 0]) / totals[totals > 0, None]).sum(axis=0)
+        size = size if size.any() else np.ones(self.domains)
+        order = np.argsort(size, kind="stable")
+        places = _PLACES * self.domains
+        chances = np.cumsum(size[order]) / size.sum()
+        large = np.searchsorted(chances, (np.arange(places) + 0.5) / max(places, 1))
+        self.header[at.BY_SIZE] = self.ci.add(order)
+        self.header[at.LARGE] = self.ci.add(np.minimum(large, self.domains - 1))
+        self.header[at.LARGES] = places
 
     def _add_curves(self, curves: list[Curve]) -> None:
         hosts, count = self.hosts, len(curves)
@@ -146,6 +163,17 @@ class _Packing(Tables):
         # The state at the start is filled in by ``start``, which knows the curves.
         self.header[at.CURVE_VALUE] = self.sf.add(values)
         self.header[at.CURVE_SUM] = self.sf.add(np.zeros(count))
+
+    def _add_rooms(self, curves: list[Curve], rows: Rows, demand: FloatArray) -> None:
+        """``demand``: float[K, D]."""
+        bounds = {j: c.bound for j, c in enumerate(curves) if c.hard and c.bound is not None}
+        used = {j: float(demand[curves[j].row].sum() / max(bound.sum(), 1e-300)) for j, bound in bounds.items()}
+        order = sorted(bounds, key=lambda j: (not rows.both[curves[j].row], -used[j]))
+        self.header[at.ROOMS] = len(order)
+        self.header[at.ROOM_BOTHS] = sum(rows.both[curves[j].row] for j in order)
+        self.header[at.ROOM_CURVE] = self.ci.add(order)
+        self.header[at.ROOM] = self.sf.add(np.zeros((self.hosts, len(order))))
+        self.header[at.NEED] = self.cf.add(demand[[curves[j].row for j in order]].T)
 
     def _add_extremes(self, extremes: list[tuple[Term, Evenness]], rows: list[int]) -> None:
         self.header[at.EXTREMES] = len(extremes)
