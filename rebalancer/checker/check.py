@@ -36,7 +36,7 @@ def check_steps(steps: Sequence[Step], situation: Situation, *, runs: int = 3, s
     spans = predicted(steps)
     found += _late(spans)
     found += [Violation(invariant="concurrency", time=time, text=text) for time, text in overcrowded(spans)]
-    traffic = overloaded(spans, situation.cluster.links, situation.caps)
+    traffic = overloaded(spans, situation.cluster.links, situation.caps, situation.slots)
     found += [Violation(invariant="link", time=time, text=text) for time, text in traffic]
     standing = Standing(situation, random)
     found += _Replay(situation, standing).run(events(spans))

@@ -19,7 +19,7 @@ class Situation:
     """Indices in the terms are those of ``hosts`` (names) and ``domains`` (UUIDs).
 
     ``start``: the host (index) of each domain; ``target``: UUID → host (name), of domains that move; ``caps``: of
-    links.
+    links; ``slots``: how many may use a link at once, in each direction.
     """
 
     cluster: Cluster
@@ -29,6 +29,7 @@ class Situation:
     target: Mapping[str, str]
     terms: tuple[Term, ...]
     caps: Caps = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
 
     @property
@@ -48,5 +49,6 @@ class Situation:
             target=plan.placement,
             terms=tuple(term for term in problem.terms if term.hard),
             caps=compiled.link_caps,
+            slots=compiled.link_slots,
             names=policy.names,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rebalancer.checker.timeline import Span, events
 from rebalancer.cluster import Link
@@ -32,9 +32,11 @@ def overcrowded(spans: Sequence[Span]) -> Iterator[tuple[Seconds, str]]:
                 yield event.time, f"{step.id} is one of {busy[host]} at once on {host}"
 
 
-def overloaded(spans: Sequence[Span], links: Sequence[Link], caps: Caps) -> Iterator[tuple[Seconds, str]]:
-    """Links that would have to carry more than their cap: at a start, by the rates given, or over any stretch of time,
-    by the bytes that must pass within it."""
+def overloaded(
+    spans: Sequence[Span], links: Sequence[Link], caps: Caps, slots: Mapping[str, int]
+) -> Iterator[tuple[Seconds, str]]:
+    """Links that more migrations would use at once than may, or that would have to carry more than their cap: at a
+    start, by the rates given, or over any stretch of time, by the bytes that must pass within it."""
     ends = {link.name: link.connects for link in links}
     on_link: dict[DirectedLink, list[Span]] = defaultdict(list)
     for span in spans:
@@ -46,17 +48,32 @@ def overloaded(spans: Sequence[Span], links: Sequence[Link], caps: Caps) -> Iter
         for link in route:
             on_link[link].append(span)
     for link, users in on_link.items():
+        yield from _jammed(link.link, users, slots.get(link.link, len(users)))
         cap = caps.get(link, caps.get(link.link))
-        if cap is None:
-            continue
-        for span in users:
-            given = sum(o.step.bandwidth or 0.0 for o in users if abs(o.start - span.start) <= _SLACK)
-            if given > cap * (1 + _SLACK):
-                yield Seconds(span.start), f"rates of {format_rate(given)} are given at once on {link.link}"
-        for start, end, sent in _stretches(users):
-            if sent > cap * (end - start) * (1 + _SLACK) + 1:
-                rate = format_rate(sent / max(end - start, _SLACK))
-                yield Seconds(start), f"{link.link} would carry {rate} from then to {end:.1f} s"
+        if cap is not None:
+            yield from _over(link.link, users, cap)
+
+
+def _over(link: str, users: Sequence[Span], cap: float) -> Iterator[tuple[Seconds, str]]:
+    for span in users:
+        given = sum(o.step.bandwidth or 0.0 for o in users if abs(o.start - span.start) <= _SLACK)
+        if given > cap * (1 + _SLACK):
+            yield Seconds(span.start), f"rates of {format_rate(given)} are given at once on {link}"
+    for start, end, sent in _stretches(users):
+        if sent > cap * (end - start) * (1 + _SLACK) + 1:
+            rate = format_rate(sent / max(end - start, _SLACK))
+            yield Seconds(start), f"{link} would carry {rate} from then to {end:.1f} s"
+
+
+def _jammed(link: str, users: Sequence[Span], most: int) -> Iterator[tuple[Seconds, str]]:
+    """A link is used from the first byte to the last."""
+    sending = [
+        (span.start + span.step.predicted.setup, span.end - span.step.predicted.finish, span.step.id) for span in users
+    ]
+    for begin, _, name in sending:
+        at_once = sum(other <= begin + _SLACK and begin + _SLACK < end for other, end, _ in sending)
+        if at_once > most:
+            yield Seconds(begin), f"{name} is one of {at_once} at once on {link}; {most} are allowed"
 
 
 def _stretches(spans: Sequence[Span]) -> Iterator[tuple[float, float, float]]:

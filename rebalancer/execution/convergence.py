@@ -118,6 +118,15 @@ class Trend:
             return None
         return Seconds(now - self._moved_at)
 
+    def until_sent(self, expected: float) -> Seconds | None:
+        """Seconds that are left as it is sent now; None: not known. As long as all memory is sent for the first time,
+        what will have to be sent again is not known: until then it goes by the bytes that are ``expected`` in all."""
+        left, latest, rate = self.time_left(None), self._latest, self.rate
+        if left is None or not rate or latest.processed is None:
+            return None
+        first = latest.iteration is None or latest.iteration <= 1
+        return Seconds(max(left, (expected - latest.processed) / rate)) if first else left
+
     def time_left(self, rate: BytesPerSecond | None) -> Seconds | None:
         """Seconds that it needs from now at ``rate`` (None: at the present one); None: not known.
 

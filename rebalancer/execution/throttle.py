@@ -1,8 +1,8 @@
 """Keeping the links' caps while migrations start and end: whoever must give way is throttled first.
 
 A migration uses its links from its first byte to its last, not while it is set up or brought to its end. So the next
-one is set up while the last bytes of the one before are sent, at the least rate that there is, and gets its own rate
-once they are; when it is sent before that, the two share.
+one is set up while the last bytes of the one before are sent, with the least rate that there is until they are: the one
+before might not end at less than it has.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Throttle:
         self._told: dict[str, BytesPerSecond | None] = {}
         self._next: dict[str, frozenset[str]] = {}
         """Those that are set up while others are still being sent, and these."""
-        self._stages: dict[str, tuple[bool, bool, bool]] = {}
+        self._stages: dict[str, tuple[bool, bool]] = {}
 
     def hindrance(self, key: str, sender: Sender) -> str | None:
         """Why a migration should not start on its links now."""
@@ -83,17 +83,14 @@ class Throttle:
         if running is None or not self._lead or not running.trend.sending:
             return False
         # What can be sent within the allowed downtime goes at once, as soon as no more than that is left.
-        left = running.trend.time_left(None)
+        left = running.trend.until_sent(running.step.predicted.bytes)
         return left is not None and left <= self._lead + running.step.settings.max_downtime
 
     def is_news(self) -> bool:
-        """Whether, since last asked, a migration has been sent, is about to be, or has begun to be."""
+        """Whether, since last asked, a migration has been sent or is about to be."""
         before, self._stages = (
             self._stages,
-            {
-                key: (self._is_ending(key), not _is_on_links(running), key not in self._next or running.trend.sending)
-                for key, running in self._running.items()
-            },
+            {key: (self._is_ending(key), not _is_on_links(running)) for key, running in self._running.items()},
         )
         return any(before.get(key, stage) != stage for key, stage in self._stages.items())
 
@@ -131,7 +128,7 @@ class Throttle:
     def _sender(self, key: str, running: Running) -> Sender:
         if not running.adjustable:
             return _held(running)
-        if key in self._next and not running.trend.sending:
+        if key in self._next:
             before = (self._running.get(other) for other in self._next[key])
             if any(other is not None and _is_on_links(other) for other in before):
                 return running.sender.in_setup()

@@ -82,6 +82,7 @@ class _Prediction(Model):
     writes: Basis = Basis.ASSUMED
     overheads: Basis = Basis.ASSUMED
     setup: Number = 0.0
+    finish: Number = 0.0
 
 
 class _Options(Model):
@@ -327,6 +328,7 @@ def _step(step: Step) -> Mapping[str, object]:
             "writes": predicted.writes.value,
             "overheads": predicted.overheads.value,
             "setup": predicted.setup,
+            "finish": predicted.finish,
         },
         "why": [
             {"rule": reason.rule, "before": reason.before, "after": reason.after, "text": reason.text}
@@ -411,6 +413,7 @@ def _to_step(step: _Step) -> Step:
             writes=step.predicted.writes,
             overheads=step.predicted.overheads,
             setup=Seconds(step.predicted.setup),
+            finish=Seconds(step.predicted.finish),
         ),
         why=tuple(Reason(rule=r.rule, before=r.before, after=r.after, text=r.text) for r in step.why),
     )

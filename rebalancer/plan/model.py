@@ -43,6 +43,8 @@ class Prediction:
     """What is known of how long its hosts take besides sending."""
     setup: Seconds = Seconds(0.0)
     """How long before the first byte, from the start; part of ``duration``."""
+    finish: Seconds = Seconds(0.0)
+    """How long after the last, to the end."""
 
     @property
     def end(self) -> Seconds:

@@ -76,5 +76,6 @@ def _step(moves: Moves, entry: Entry, name: str, after: tuple[str, ...]) -> Step
             writes=moves.experience.basis(domain),
             overheads=entry.trip.overheads.basis,
             setup=Seconds(entry.trip.setup),
+            finish=Seconds(entry.trip.finish),
         ),
     )

@@ -7,7 +7,17 @@ from random import Random
 import numpy as np
 
 from rebalancer.checker import Situation
-from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState, Host, Link, MigrationTraits
+from rebalancer.cluster import (
+    Capabilities,
+    Caps,
+    Cluster,
+    DirectedLink,
+    Domain,
+    DomainState,
+    Host,
+    Link,
+    MigrationTraits,
+)
 from rebalancer.cluster.units import Bytes, BytesPerSecond
 from rebalancer.placement.primitives import (
     AllowedHosts,
@@ -94,7 +104,8 @@ def random_moves(random: Random) -> Moves:
         placement=np.array(target, dtype=np.int64),
         settings=[settings] * number,
         names=Names(on_clash=random.choice([OnClash.RENAME, OnClash.RENAME, OnClash.ORDER])),
-        caps={link.name: BytesPerSecond(link.capacity * random.choice([0.5, 1.0])) for link in links},
+        caps=_caps(random, links),
+        slots={link.name: random.randint(1, 2) for link in links if random.random() < 0.2},
     )
 
 
@@ -108,6 +119,7 @@ def situation_of(moves: Moves) -> Situation:
         target={uuid: problem.hosts[host] for uuid, host in zip(problem.domains, moves.placement, strict=True)},
         terms=problem.terms,
         caps=moves.caps,
+        slots=moves.slots,
         names=moves.names,
     )
 
@@ -152,10 +164,20 @@ def _links(random: Random, names: list[str]) -> tuple[Link, ...]:
         for index, name in enumerate(names)
     ]
     if racks > 1:
-        links.append(
-            Link(name="uplink", connects=("rack0", "rack1"), capacity=BytesPerSecond(rate * random.choice([1, 2])))
-        )
+        links += [
+            Link(name=name, connects=("rack0", "rack1"), capacity=BytesPerSecond(rate * random.choice([1, 2])))
+            for name in ("uplink", "uplink2")[: random.choice([1, 1, 2])]
+        ]
     return tuple(links)
+
+
+def _caps(random: Random, links: tuple[Link, ...]) -> Caps:
+    caps: dict[str | DirectedLink, BytesPerSecond] = {}
+    for link in links:
+        caps[link.name] = BytesPerSecond(link.capacity * random.choice([0.5, 1.0]))
+        if random.random() < 0.2:
+            caps[DirectedLink(link.name, random.choice(link.connects))] = BytesPerSecond(link.capacity * 0.3)
+    return caps
 
 
 def _rule(random: Random, hosts: int, number: int, start: list[int], target: list[int]) -> Primitive:

@@ -89,3 +89,11 @@ def test_a_source_that_cannot_change_a_rate_waits_for_its_links() -> None:
     assert second.started >= (first.ended or 0.0) - FINISH
     assert second.cap > 100 * MIB
     assert excess(bench.simulation, CAPS) == []
+
+
+def test_who_writes_much_is_not_taken_to_be_over_with_the_first_pass_over_its_memory() -> None:
+    world = cluster(["h1", "h2"], [domain(name, "h1", dirty=90.0 * MB) for name in "ab"], uplink=1.25e9)
+    bench, made = Bench(world), planned(world)
+    assert bench.run(made).complete
+    assert took(bench.simulation) == pytest.approx(made.makespan, rel=0.1)
+    assert excess(bench.simulation, CAPS) == []
