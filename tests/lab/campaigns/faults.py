@@ -217,13 +217,21 @@ def one_round(stage: Stage, faults: list[Fault], chance: random.Random, figures:
                 one.put_right()
     bit = [one.fault.name for one in broken if one.bit and one.fault.told in ended.said]
     _note(ended, [one.fault.name for one in broken], bit, figures)
-    for host in stage.lab.hosts:
-        host.start_libvirtd()
+    _put_all_right(stage)
     _go_on_to_the_end(stage, ended, bit, figures)
     for one in broken:
         counted = figures.faults if one.fault.name in bit else figures.harmless
         counted[one.fault.name] = counted.get(one.fault.name, 0) + 1
     figures.rounds += 1
+
+
+def _put_all_right(stage: Stage) -> None:
+    """Once more, as a fault may have been in the way of putting another one right."""
+    for host in stage.lab.hosts:
+        host.start_libvirtd()
+    for guest in stage.guests:
+        if stage.may_restart[guest.name]:
+            stage.start_again(guest)
 
 
 def _go_on_to_the_end(stage: Stage, ended: Command, bit: list[str], figures: Figures) -> None:

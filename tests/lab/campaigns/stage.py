@@ -177,9 +177,12 @@ class Stage:
         return [host for host in self.lab.hosts if host.name in names]
 
     def start_again(self, guest: Guest) -> None:
-        """Where it was switched off."""
-        for host in self.lab.hosts:
-            if any(domain.uuid == guest.uuid and domain.state == "shut off" for domain in host.domains()):
+        """Where it was switched off, unless it runs or arrives somewhere."""
+        found = {
+            host: domain.state for host in self.lab.hosts for domain in host.domains() if domain.uuid == guest.uuid
+        }
+        if set(found.values()) == {"shut off"}:
+            for host in found:
                 with suppress(LabError):
                     host.virsh("start", guest.uuid)
                     return
