@@ -33,7 +33,7 @@ class Dependencies:
         self._waits: dict[int, dict[tuple[int, int], set[str]]] = {}
         """domain → what its running step needs because of which element."""
         for domain, host in enumerate(homes):
-            for claim in ledger.claims(domain, host):
+            for claim in ledger.claims(domain, host, standing=True):
                 self._taken[claim.key] = self._taken.get(claim.key, 0.0) + claim.amount
 
     def start(self, domain: int, source: int, destination: int, name: str) -> tuple[str, ...]:

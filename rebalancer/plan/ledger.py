@@ -90,7 +90,6 @@ class Ledger:
         both_ends = np.array([capacity.both_ends for capacity in capacities], dtype=np.bool_).reshape(rows, 1)
         self.demand: list[tuple[float, ...]] = list(map(tuple, demand.T.tolist()))
         self._at_home: list[tuple[float, ...]] = list(map(tuple, np.where(both_ends, 0.0, demand).T.tolist()))
-        self._both_ends: list[bool] = [capacity.both_ends for capacity in capacities]
         self.load: list[list[float]] = load.T.tolist()
         self.bound: list[list[float]] = (np.maximum(limit, load) * (1 + _SLACK) + _SLACK).T.tolist()
 
@@ -187,11 +186,11 @@ class Ledger:
                 return True
         return False
 
-    def claims(self, domain: int, host: int) -> Iterator[Claim]:
-        """All that the domain takes on the host, and how much of each there is in all."""
-        for row, amount in enumerate(self.demand[domain]):
-            # What counts on both ends is never freed: there is nothing to wait for.
-            if not self._both_ends[row] and amount:
+    def claims(self, domain: int, host: int, *, standing: bool = False) -> Iterator[Claim]:
+        """All that the domain takes by coming to the host, and how much of each there is in all. ``standing``: what it
+        takes by having started there."""
+        for row, amount in enumerate(self.demand[domain] if standing else self.taken(domain, host)):
+            if amount:
                 yield Claim(("capacity", row, host), amount, self.bound[host][row])
         for index, groups in enumerate(self._groups):
             place = groups.place(domain, host)
