@@ -21,6 +21,7 @@ from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
+from rebalancer.placement.together import better_together
 
 __all__ = ["Placement", "search"]
 
@@ -214,13 +215,14 @@ def search(
     run = _Search(problem, seed, effort, elapsed, speed)
     run.run()
     best = run.best()
+    whole = better_together(best, len(problem.hosts), seed, elapsed)
     best.run(entry.RESTORE_BEST)
     best.run(entry.TAKE_BACK)
     return Placement(
         host=best.best,
         evaluations=sum(each.spent for each in run.searches),
         complete=not run.stopped,
-        reduced=run.reduced,
+        reduced=run.reduced or not whole,
     )
 
 

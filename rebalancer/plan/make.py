@@ -445,7 +445,7 @@ def _limits_of(found: Placement) -> Iterator[str]:
         yield "the search was stopped early; this is the best placement until then"
     if found.reduced:
         yield (
-            "the search looked at a fiftieth of what it could: install the compiled kernels with "
+            "the search looked at less than it could: install the compiled kernels with "
             "pip install 'cluster-rebalancer[fast]'"
         )
 

@@ -11,11 +11,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rebalancer.placement import State, search
+from rebalancer.placement.bounds import score_bound
+from rebalancer.placement.state import improves
 from tests.benchmarks.charts import line_chart
 from tests.benchmarks.figures import SEARCH_PAGE, draw, record
 from tests.benchmarks.searching.measure import Measured, measured
+from tests.placement.optimum import kernel_optimum
+from tests.placement.problems import mixed_problem
 
 MOST = int(os.environ.get("REBALANCE_CASES", 10**9))
 SECONDS = tuple(float(limit) for limit in os.environ.get("REBALANCE_SECONDS", "3,10,30,60").split(","))
@@ -166,6 +172,29 @@ def test_evacuations_for_which_others_step_aside() -> None:
     head = ["hosts / domains", "have to leave", "step aside", "do not leave", "CPU"]
     record("evacuations", head, rows, page=SEARCH_PAGE)
     assert all(row[3] == "0" for row in rows)
+
+
+def test_small_problems_are_solved() -> None:
+    number = min(500, MOST)
+    best, proved, above, gaps = 0, 0, 0, []
+    for problem in map(mixed_problem, range(number)):
+        least = kernel_optimum(problem)
+        found = State(problem, search(problem).host).costs()
+        best += not improves(np.round(least - found, 6))
+        score, bound = float(least[2:].sum()), score_bound(problem, holds=bool(least[1] <= 1e-9))
+        above += bound > score
+        proved += bound > score - 1e-6 * max(score, 1.0)
+        gaps.append(1 - bound / score if score > 0 else 0.0)
+    rows = [
+        ["problems", f"{number}", "500"],
+        ["the best of all placements is found", f"{best / number:.1%}", "≥ 98%"],
+        ["the bound is above it", above, "0"],
+        ["the bound is as high", f"{proved / number:.1%}", ""],
+        ["the bound is below it by, mean", f"{sum(gaps) / number:.0%}", ""],
+    ]
+    record("optimum", ["", "measured", "target"], rows, page=SEARCH_PAGE)
+    assert best >= 0.98 * number
+    assert not above
 
 
 def _rate(each: Measured) -> str:

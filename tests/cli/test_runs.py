@@ -180,13 +180,13 @@ def test_what_somebody_has_moved_since_is_left_alone(cli, example):
     cli("apply", *POLICY, "--yes")
     world = example / "world.yaml"
     data = json.loads(world.read_text("utf-8"))
-    (wanderer,) = [domain for domain in data["domains"] if domain["name"] == "web1"]
+    (wanderer,) = [domain for domain in data["domains"] if domain["name"] == "web2"]
     wanderer["host"] = "h2"
     world.write_text(json.dumps(data), "utf-8")
     ended = cli("rollback", "1", "--yes")
     assert ended.status == 0
-    assert "warning: 'web1' is left alone: run left it on h3, and it is on h2 as 'web1'" in ended.err
-    assert where(example)[wanderer["uuid"]] == ("h2", "web1")
+    assert "warning: 'web2' is left alone: run left it on h3, and it is on h2 as 'web2'" in ended.err
+    assert where(example)[wanderer["uuid"]] == ("h2", "web2")
 
 
 def test_what_somebody_else_has_moved_for_a_run_is_not_its_to_take_back(cli, example):

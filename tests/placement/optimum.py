@@ -1,4 +1,4 @@
-"""The best of all placements of a small problem, by trying them all."""
+"""The best of all placements of a small problem, by trying them all: by the book, or with kernels, for larger ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import itertools
 import numpy as np
 
 from rebalancer.placement import Problem, State
+from rebalancer.placement.engine import Engine
+from rebalancer.placement.kernels import entry
 from rebalancer.placement.primitives import FloatArray
 from rebalancer.placement.state import improves
 
-__all__ = ["optimum"]
+__all__ = ["kernel_optimum", "optimum"]
 
 
 def optimum(problem: Problem) -> FloatArray:
@@ -23,3 +25,10 @@ def optimum(problem: Problem) -> FloatArray:
         if improves(costs - best):
             best = costs
     return best
+
+
+def kernel_optimum(problem: Problem) -> FloatArray:
+    """The same, a thousand times as fast where kernels are compiled."""
+    engine = Engine(problem)
+    engine.run(entry.TRY_ALL)
+    return State(problem, engine.best).costs()

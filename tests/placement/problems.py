@@ -98,6 +98,14 @@ def random_problem(seed: int, *, hosts: int | None = None, domains: int | None =
     )
 
 
+def mixed_problem(seed: int, *, placements: float = 2e6) -> Problem:
+    """One of 3 to 6 hosts with as many domains, give or take, as make so many placements."""
+    random = np.random.default_rng([seed, 7])
+    hosts = int(random.integers(3, 7))
+    most = int(np.log(placements) / np.log(hosts))
+    return random_problem(seed, hosts=hosts, domains=int(random.integers(most - 3, most + 1)))
+
+
 def tier_of(random: np.random.Generator, primitive: Primitive) -> int:
     """Mere costs are never rules."""
     return (

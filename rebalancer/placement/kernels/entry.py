@@ -7,6 +7,7 @@ from rebalancer.placement.kernels.descend import descend, restore_best, sample, 
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import CONTROL, DESTINATION, SUBJECT
 from rebalancer.placement.kernels.moves import add_to_cost, move, shift, start
+from rebalancer.placement.kernels.together import try_some
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = [
@@ -19,10 +20,11 @@ __all__ = [
     "SHIFT",
     "TAKE_BACK",
     "TRY_ALL",
+    "TRY_SOME",
     "run",
 ]
 
-BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL = range(9)
+BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL, TRY_SOME = range(10)
 
 
 @kernel
@@ -33,6 +35,8 @@ def run(ci: Ints, cf: Floats, si: Ints, sf: Floats, task: int) -> int:
         return 1 if keep_best(ci, si, sf) else 0
     if task == DESCEND:
         return descend(ci, cf, si, sf)
+    if task == TRY_SOME:
+        return try_some(ci, cf, si, sf)
     if task == TAKE_BACK:
         return take_back(ci, cf, si, sf)
     if task == BEGIN:

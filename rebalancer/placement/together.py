@@ -1,0 +1,59 @@
+"""Small problems, after the search: some domains at once, in every way, as long as that betters anything.
+
+Where rules leave few ways, the next better placement is often several moves away and each of them alone forbidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rebalancer.native import library
+from rebalancer.placement.engine import Engine
+from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import layout as at
+
+__all__ = ["better_together"]
+
+_MOST_DOMAINS = 20
+"""Of a problem; where there are more, some that are picked by chance have little to do with each other."""
+_MOST_WAYS = 10_000
+"""That some domains are looked at in, together."""
+_MOST_VAIN = 30
+"""Times in a row that nothing is bettered."""
+_MOST_STEPS = 600_000
+_COMPILED_IS_FASTER = 10
+
+
+def better_together(engine: Engine, hosts: int, seed: int, elapsed: Callable[[], float]) -> bool:
+    """Betters the best placement of a search; whether it looked at all that it should: less where kernels can only be
+    interpreted. Where they could be compiled and are not yet, it takes longer, so that the result is the same."""
+    many = _together(hosts, engine.domains)
+    if engine.domains > _MOST_DOMAINS or many < 2:
+        return True
+    chance = np.random.default_rng(seed)
+    part = 1 if engine.compiled is not None or library.available() else _COMPILED_IS_FASTER
+    vain, end = 0, engine.spent + _MOST_STEPS // part
+    while vain < _MOST_VAIN // part and engine.spent < end and elapsed() < 1.0:
+        engine.run(entry.RESTORE_BEST)
+        some = chance.permutation(engine.domains)[:many].tolist()
+        engine.tell(at.SUBJECT, sum(1 << domain for domain in some))
+        before = engine.spent
+        vain = 0 if engine.run(entry.TRY_SOME) else vain + 1
+        ways = engine.spent - before
+        if many == engine.domains:
+            break
+        if ways > 2 * _MOST_WAYS:
+            many -= 1
+        elif ways * hosts <= _MOST_WAYS:
+            many += 1  # rules leave them few hosts
+    return part == 1
+
+
+def _together(hosts: int, domains: int) -> int:
+    """How many domains, so that there are not too many ways."""
+    many = 0
+    while many < domains and hosts ** (many + 1) <= _MOST_WAYS:
+        many += 1
+    return many if hosts > 1 else 0
