@@ -38,9 +38,9 @@ def slow(prepare: Callable[..., Rebalance]) -> Rebalance:
 @pytest.fixture
 def guests(clean_lab: Lab) -> list[Guest]:
     started = [
-        clean_lab.start_guest(clean_lab["h1"], f"web{i}", 96, dirty_mib_per_s=4, working_set_mib=24) for i in range(2)
+        clean_lab.start_guest(clean_lab["h1"], f"web{i}", 64, dirty_mib_per_s=4, working_set_mib=12) for i in range(2)
     ]
-    time.sleep(7)  # until they have written all of it once
+    time.sleep(4)  # until they have written all of it once
     return started
 
 
