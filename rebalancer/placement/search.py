@@ -21,7 +21,7 @@ from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
-from rebalancer.placement.together import better_together
+from rebalancer.placement.together import better_together, try_every
 
 __all__ = ["Placement", "search"]
 
@@ -125,6 +125,8 @@ class _Search:
             each.tell(at.ITERATIONS, min(max(self.tries // 100, 200), _SAMPLES))
             each.run(entry.SAMPLE)
         typical = max(each.get(at.TYPICAL) for each in self.searches)
+        if focus == 1 and typical <= 0:
+            typical = 1.0  # what repairs is too rare to be met by chance alone
         first = _cooling(self.searches[0], focus)
         if typical <= 0 or first in (_TO_REPAIR, _TO_FREE_HOSTS) or self.tries <= self.quick:
             self._cool(first, self.tries, typical, begin, end, focus)
@@ -155,7 +157,7 @@ class _Search:
 
     def _finish(self, engine: Engine) -> None:
         engine.run(entry.RESTORE_BEST)
-        if engine.told(at.FOCUS) > 1:
+        if engine.told(at.FOCUS) > 1 or self.broken + engine.best_cost[1] > TOLERANCE:
             self._descend(engine)
             engine.run(entry.RESTORE_BEST)
 
@@ -215,13 +217,15 @@ def search(
     run = _Search(problem, seed, effort, elapsed, speed)
     run.run()
     best = run.best()
-    whole = better_together(best, len(problem.hosts), seed, elapsed)
+    every = try_every(best, len(problem.hosts), elapsed)
+    whole = every or better_together(best, len(problem.hosts), seed, elapsed)
     best.run(entry.RESTORE_BEST)
     best.run(entry.TAKE_BACK)
     return Placement(
         host=best.best,
         evaluations=sum(each.spent for each in run.searches),
-        complete=not run.stopped,
+        complete=every or not run.stopped,
+        optimal=every,
         reduced=run.reduced or not whole,
     )
 

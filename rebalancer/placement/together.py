@@ -1,4 +1,4 @@
-"""Small problems, after the search: some domains at once, in every way, as long as that betters anything.
+"""Small problems, after the search: all placements, or some domains at once in every way, while that betters anything.
 
 Where rules leave few ways, the next better placement is often several moves away and each of them alone forbidden.
 """
@@ -6,16 +6,18 @@ Where rules leave few ways, the next better placement is often several moves awa
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 
-from rebalancer.native import library
 from rebalancer.placement.engine import Engine
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
 
-__all__ = ["better_together"]
+__all__ = ["better_together", "try_every"]
 
+_MOST_PLACEMENTS = 2_000_000
+"""Of a problem of which all are tried, in about a second, where kernels are compiled."""
 _MOST_DOMAINS = 20
 """Of a problem; where there are more, some that are picked by chance have little to do with each other."""
 _MOST_WAYS = 10_000
@@ -26,14 +28,36 @@ _MOST_STEPS = 600_000
 _COMPILED_IS_FASTER = 10
 
 
+def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
+    """Whether every placement was tried: the best is the best there is.
+
+    The kernels go through the placements of the first domains, here those of the others are gone through. Costs are
+    summed up from the best again each time, so that what is added up inexactly stays little.
+    """
+    if engine.compiled is None or hosts ** min(engine.domains, 60) > _MOST_PLACEMENTS:
+        return False
+    inner = _together(hosts, engine.domains)
+    for placement in product(range(hosts), repeat=engine.domains - inner):
+        if elapsed() >= 1.0:
+            return False
+        engine.run(entry.RESTORE_BEST)
+        for domain, host in enumerate(placement, start=inner):
+            engine.tell(at.SUBJECT, domain)
+            engine.tell(at.DESTINATION, host)
+            engine.run(entry.MOVE)
+        engine.tell(at.SUBJECT, (1 << inner) - 1)
+        engine.run(entry.TRY_SOME)
+    return True
+
+
 def better_together(engine: Engine, hosts: int, seed: int, elapsed: Callable[[], float]) -> bool:
-    """Betters the best placement of a search; whether it looked at all that it should: less where kernels can only be
-    interpreted. Where they could be compiled and are not yet, it takes longer, so that the result is the same."""
+    """Betters the best placement of a search; whether it looked at all that it should: less where kernels are
+    interpreted, which would take ten seconds for a few domains."""
     many = _together(hosts, engine.domains)
     if engine.domains > _MOST_DOMAINS or many < 2:
         return True
     chance = np.random.default_rng(seed)
-    part = 1 if engine.compiled is not None or library.available() else _COMPILED_IS_FASTER
+    part = 1 if engine.compiled is not None else _COMPILED_IS_FASTER
     vain, end = 0, engine.spent + _MOST_STEPS // part
     while vain < _MOST_VAIN // part and engine.spent < end and elapsed() < 1.0:
         engine.run(entry.RESTORE_BEST)

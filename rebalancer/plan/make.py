@@ -445,8 +445,8 @@ def _limits_of(found: Placement) -> Iterator[str]:
         yield "the search was stopped early; this is the best placement until then"
     if found.reduced:
         yield (
-            "the search looked at less than it could: install the compiled kernels with "
-            "pip install 'cluster-rebalancer[fast]'"
+            "the search looked at less than it could: pip install 'cluster-rebalancer[fast]', "
+            "and compile it once with python -m rebalancer.native"
         )
 
 

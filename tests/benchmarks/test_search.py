@@ -65,7 +65,8 @@ def seconds(limit: float) -> str:
 def test_machine_reassignment() -> None:
     if ROADEF is None:
         pytest.skip("REBALANCE_ROADEF names no directory with instances")
-    rows, lines, gaps = [], {}, []
+    rows, gaps = [], list[list[float]]()
+    lines = dict[str, list[tuple[float, float]]]()
     for model in sorted(Path(ROADEF).glob("model_*.txt")):
         name = model.stem.removeprefix("model_")
         assignment = model.with_name(f"assignment_{name}.txt")
@@ -77,6 +78,10 @@ def test_machine_reassignment() -> None:
         last = found[-1]
         assert all(each.broken == 0 for each in found)
         known = BEST_KNOWN.get(name)
+        if known is not None:
+            gap = [(each.after - known) / each.before for each in found]
+            gaps.append(gap)
+            lines[name] = [(limit, max(100 * share, 0.001)) for limit, share in zip(SECONDS, gap, strict=False)]
         cells = [
             f"{each.after:,.0f}" if known is None else f"{(each.after - known) / each.before:.2%}" for each in found
         ]

@@ -63,9 +63,9 @@ def test_progress_on_a_terminal_never_wraps(folder, columns):
     inventory.write_text(inventory.read_text("utf-8").replace("speed=10000", "speed=300"), "utf-8")
     command = ("apply", "-i", "inventory.yaml", "-p", "./policy.yaml", "--yes", "--journal", "journal.sqlite")
     shown = plain(on_a_terminal(folder, *command, COLUMNS=columns))
-    assert "s1 build" in shown
+    assert re.search(r"\bs1 \w", shown)
     assert "All done" in shown
-    bars = [line for line in re.split(r"[\r\n]+", shown) if "%" in line and "s1 build" in line]
+    bars = [line for line in re.split(r"[\r\n]+", shown) if "%" in line and re.search(r"\bs1 \w", line)]
     assert bars
     assert all(len(line) <= int(columns) for line in bars)
 

@@ -7,6 +7,8 @@ from rebalancer.placement import search
 from rebalancer.placement.engine import Engine
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.primitives import AllowedHosts
+from rebalancer.placement.problem import Problem, Term
 from rebalancer.placement.state import State, improves
 from tests.placement.optimum import kernel_optimum, optimum
 from tests.placement.problems import mixed_problem, random_problem, reference_costs
@@ -54,6 +56,31 @@ def test_all_domains_together_are_all_placements(seed: int) -> None:
     costs = State(problem, engine.best).costs()
     assert costs == pytest.approx(optimum(problem), abs=1e-6)
     assert costs == pytest.approx(kernel_optimum(problem), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_placements_are_few_the_best_is_proved(seed: int) -> None:
+    problem = random_problem(seed, hosts=4, domains=9)
+    found = search(problem, seed=seed)
+    assert found.optimal
+    costs = State(problem, found.host).costs()
+    assert not improves(np.round(kernel_optimum(problem) - costs, 6))
+
+
+def test_what_chance_hardly_meets_is_repaired() -> None:
+    """One pin: one move of ninety thousand."""
+    masks = np.zeros((1, 300), dtype=np.bool_)
+    masks[0, 0] = True
+    pin = AllowedHosts(masks=masks, mask=np.where(np.arange(300) == 299, 0, -1))
+    problem = Problem(
+        hosts=tuple(f"h{h}" for h in range(300)),
+        domains=tuple(f"d{d}" for d in range(300)),
+        start=np.arange(300),
+        terms=(Term(name="pin", primitive=pin),),
+    )
+    for seed in range(3):
+        moved = search(problem, seed=seed).host != problem.start
+        assert moved.nonzero()[0].tolist() == [299]
 
 
 def test_is_deterministic_for_a_seed() -> None:
