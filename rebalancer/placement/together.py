@@ -41,10 +41,12 @@ def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
         if elapsed() >= 1.0:
             return False
         engine.run(entry.RESTORE_BEST)
+        now = engine.best
         for domain, host in enumerate(placement, start=inner):
-            engine.tell(at.SUBJECT, domain)
-            engine.tell(at.DESTINATION, host)
-            engine.run(entry.MOVE)
+            if host != now[domain]:
+                engine.tell(at.SUBJECT, domain)
+                engine.tell(at.DESTINATION, host)
+                engine.run(entry.MOVE)
         engine.tell(at.SUBJECT, (1 << inner) - 1)
         engine.run(entry.TRY_SOME)
     return True
