@@ -67,6 +67,12 @@ def test_where_placements_are_few_the_best_is_proved(seed: int) -> None:
     assert not improves(np.round(kernel_optimum(problem) - costs, 6))
 
 
+def test_what_is_added_up_inexactly_hides_no_better_placement() -> None:
+    problem = mixed_problem(343)
+    costs = State(problem, search(problem).host).costs()
+    assert not improves(np.round(kernel_optimum(problem) - costs, 6))
+
+
 def test_what_chance_hardly_meets_is_repaired() -> None:
     """One pin: one move of ninety thousand."""
     masks = np.zeros((1, 300), dtype=np.bool_)
