@@ -38,11 +38,12 @@ def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
         return False
     inner = _together(hosts, engine.domains)
     engine.run(entry.RESTORE_BEST)
-    first, now = engine.another(0), engine.best
+    first, now, spent = engine.another(0), engine.best, engine.spent
     for placement in product(range(hosts), repeat=engine.domains - inner):
         if elapsed() >= 1.0:
             return False
         engine.follow(first)
+        engine.tell(at.SPENT, spent)
         for domain, host in enumerate(placement, start=inner):
             if host != now[domain]:
                 engine.tell(at.SUBJECT, domain)
@@ -50,6 +51,7 @@ def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
                 engine.run(entry.MOVE)
         engine.tell(at.SUBJECT, (1 << inner) - 1)
         engine.run(entry.TRY_SOME)
+        spent = engine.spent
     return True
 
 
