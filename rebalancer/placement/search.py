@@ -1,6 +1,7 @@
-"""The search: annealing from the start, tier by tier; then descent and taking back.
+"""The search: annealing from the start, tier by tier; then descent, for small problems what can be gone through
+(:mod:`rebalancer.placement.together`), and taking back.
 
-Deterministic for a seed and an effort.
+Deterministic for a seed and an effort; interpreted kernels look at less where that would take long, and it is said.
 
 What is broken is repaired first and no rule is ever made worse, because costs are compared level by level (see
 :mod:`rebalancer.placement.kernels.anneal`). Effort counts tries, so that the result does not depend on the machine nor
@@ -33,12 +34,12 @@ _SLICES = 60
 """Temperatures of one cooling, at least."""
 _SLICE = 100_000
 """Tries between two looks at the clock, at most."""
+_LOOKS = 1_000_000
+"""The same for a descent."""
 _SAMPLES = 50_000
 """Moves looked at to see what one typically changes, at most."""
 _QUICK = 0.1
 """The share of the time for the first, quick cooling where there is a thorough one."""
-_LOOKS = 1_000_000
-"""The same for a descent."""
 _COMPILED_IS_FASTER = 50
 """How much less is tried where kernels are interpreted that should be compiled."""
 _LARGE = 20_000
@@ -83,7 +84,6 @@ _TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
 _TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
 _TO_FREE_HOSTS = _Cooling(hot=0.1, cold=1e-3, homesickness=(1.0, 0.3), clearances=0.01)
 _WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
-_FAR_FROM_HOME = (4.0, 2.0)
 
 
 class _Search:
@@ -256,7 +256,7 @@ def _cooling(engine: Engine, focus: int) -> _Cooling:
 
 def _thorough(cooling: _Cooling) -> _Cooling:
     """For a longer search, from where most of what moves gain is still lost again."""
-    home = _FAR_FROM_HOME if cooling is _WITH_BOTH_ENDS else (0.0, 0.0)
+    home = (4.0, 2.0) if cooling is _WITH_BOTH_ENDS else (0.0, 0.0)
     return replace(cooling, hot=3.0, cold=3e-3, homesickness=home, swaps=0.4, bias=0.8, alike=0.8)
 
 
