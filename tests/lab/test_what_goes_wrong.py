@@ -121,7 +121,7 @@ def test_a_migration_that_fails_blocks_only_what_depends_on_it(
     rebalance = prepare(
         capacity=capacity(3), links=[Link("h1-nic", ("h1", "switch"), "64 Mbit/s"), *wide("h2"), *wide("h3")]
     )
-    slow = clean_lab.start_guest(clean_lab["h1"], "slow", 128, dirty_mib_per_s=1, working_set_mib=100)
+    slow = clean_lab.start_guest(clean_lab["h1"], "slow", 128, dirty_mib_per_s=3, working_set_mib=100)
     other = clean_lab.start_guest(clean_lab["h1"], "other", 128, dirty_mib_per_s=1, working_set_mib=40)
     time.sleep(3)
     policy = rebalance.policy(
