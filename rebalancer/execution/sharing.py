@@ -10,9 +10,8 @@ from rebalancer.cluster.network import follow
 from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
-from rebalancer.plan.precopy import HEADROOM, least_rate
+from rebalancer.plan.moves import floor_of
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
-from rebalancer.policy.model import MigrationSettings
 
 __all__ = ["Sender", "favoured", "sender_of", "share", "squeezed"]
 
@@ -31,7 +30,6 @@ class Sender:
     """A migration that runs or is about to, as the links see it; bytes, bytes per second, seconds."""
 
     flow: Flow
-    dirty_rate: float = 0.0
     planned: float = 0.0
     """The rate that the plan starts it with."""
     cappable: bool = True
@@ -47,7 +45,7 @@ class Sender:
     def in_setup(self) -> Sender:
         """The same while it is not sent yet: the least that can be expressed is kept for it, and no switchover."""
         least = replace(self.flow, ceiling=BytesPerSecond(float(self.flow.unit)), max_downtime=Seconds(0.0), burst=0.0)
-        return replace(self, flow=least, dirty_rate=0.0, planned=0.0)
+        return replace(self, flow=replace(least, floor=BytesPerSecond(0.0)), planned=0.0)
 
 
 def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) -> Sender:
@@ -60,20 +58,13 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
             max_downtime=settings.max_downtime,
             burst=switchover_burst(domain.migration),
             unit=offers.bandwidth_unit,
+            floor=floor_of(domain.migration, settings),
             weight=settings.weight,
         ),
-        dirty_rate=_writing(domain, settings),
         planned=step.bandwidth or 0.0,
         cappable=offers.bandwidth,
         adjustable=offers.bandwidth and offers.set_bandwidth,
     )
-
-
-def _writing(domain: Domain, settings: MigrationSettings) -> float:
-    """The rate at which its migration just would not converge."""
-    traits = domain.migration
-    needed = least_rate(float(traits.memory), traits.writing, settings.max_downtime) if settings.live else 0.0
-    return needed / HEADROOM
 
 
 def share(senders: Mapping[str, Sender], caps: Caps) -> dict[str, BytesPerSecond | None]:
@@ -93,9 +84,15 @@ def squeezed(senders: Mapping[str, Sender], caps: Caps, candidate: str) -> str |
         return "its rate cannot be limited, and others use its links"
     before = share({key: each for key, each in senders.items() if key != candidate}, caps)
     rates = share(senders, caps)
-    # Who runs keeps what it was planned with, as far as it has it: so does the plan's timeline.
+    # Who runs keeps what it was planned with, as far as it has it, but for those of more weight: so does the plan's
+    # timeline.
     floors = {
-        key: max(_floor(other, caps), min(other.planned * PLANNED_SHARE, before[key] or UNLIMITED))
+        key: max(
+            _floor(other, caps),
+            min(other.planned * PLANNED_SHARE, before[key] or UNLIMITED)
+            if other.flow.weight >= sender.flow.weight
+            else 0.0,
+        )
         for key, other in others.items()
         if other.held is None
     }
@@ -129,7 +126,7 @@ def favoured(senders: Mapping[str, Sender], caps: Caps, key: str) -> Sender | No
 
 def _floor(sender: Sender, caps: Caps) -> float:
     """The rate below which the migration would not converge, if alone it would."""
-    least = sender.dirty_rate * HEADROOM
+    least = sender.flow.floor
     alone = share_links({0: sender.flow}, caps)[0]
     return max(least if alone is None or alone >= least else 0.0, sender.flow.unit)
 

@@ -83,8 +83,8 @@ def _shares(trips: Sequence[Trip], budget: float) -> list[float]:
 
 def _rates(trips: Sequence[Trip], budget: float) -> list[float]:
     """The same by the rates alone, which all of them together can only have in whole units."""
-    weight, burst = min(trip.weight for trip in trips), min(trip.burst for trip in trips)
-    most = max(budget - burst, 0.0) / weight
+    load, burst = min(trip.load for trip in trips), min(trip.burst for trip in trips)
+    most = max(budget - burst, 0.0) / load
     units = {trip.unit if trip.capped else 1 for trip in trips}
     if len(units) == 1:
         most = max((most + 1e-6) // (unit := units.pop()) * unit, 1.0)

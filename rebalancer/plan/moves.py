@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rebalancer.cluster import Caps, Cluster, Domain
+from rebalancer.cluster import Caps, Cluster, Domain, MigrationTraits
 from rebalancer.cluster.network import DirectedLink
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.errors import PlanImpossible
@@ -14,11 +14,12 @@ from rebalancer.placement.problem import Problem
 from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Deadline
+from rebalancer.plan.precopy import least_rate
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
 from rebalancer.policy.steps import StepRules
 
-__all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "flow_of"]
+__all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "floor_of", "flow_of"]
 
 TOO_NARROW = "a link on its route may carry less than the least rate of a migration"
 
@@ -58,6 +59,13 @@ class StuckMovesError(PlanImpossible):
         super().__init__(message)
 
 
+def floor_of(traits: MigrationTraits, settings: MigrationSettings) -> BytesPerSecond:
+    """The rate that a migration needs to converge."""
+    if not settings.live:
+        return BytesPerSecond(0.0)
+    return BytesPerSecond(least_rate(float(traits.memory), traits.writing, settings.max_downtime))
+
+
 def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: int) -> Flow:
     """A migration of the domain as the links on its route see it."""
     settings = moves.settings[domain]
@@ -67,5 +75,6 @@ def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: in
         max_downtime=settings.max_downtime,
         burst=switchover_burst(moves.domains[domain].migration),
         unit=unit,
+        floor=floor_of(moves.domains[domain].migration, settings),
         weight=settings.weight,
     )

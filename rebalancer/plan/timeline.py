@@ -10,8 +10,8 @@ becomes free, so the work grows with the number of legs and not with its square.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from rebalancer.plan.ledger import Ledger, Leg
@@ -42,8 +42,8 @@ _AT_ONCE = frozenset({"room", "rules", "total", "order"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A leg in time. ``rate``: that it starts with; ``forecast``: at the last rate it has; ``turns``: the numbers of
-    its start and its end among all starts and ends."""
+    """A leg in time. ``rate``: that it starts with; ``forecast``: at the last rate it has, its bytes at all it had;
+    ``turns``: the numbers of its start and its end among all starts and ends."""
 
     leg: Leg
     trip: Trip
@@ -85,6 +85,7 @@ class Timetable:
         """How long before a link is free the next may start."""
         self.totals_differ = len({trip.settings.total for trip in self.trips}) > 1
         self.slots_differ = len({trip.settings.per_host for trip in self.trips}) > 1
+        self.weighted = len({trip.settings.weight for trip in self.trips}) > 1
         self.next_leg: dict[int, int] = {}
         """Leg → the next one of the same domain."""
         last: dict[int, int] = {}
@@ -128,12 +129,14 @@ class Timetable:
 @dataclass(slots=True, kw_only=True)
 class _Started:
     time: float
-    rate: float
     name_before: str
     name_after: str
     turn: int
     sending: Sending
+    """As it was when it started; from its last byte on, as it was then."""
     version: int = 0
+    changed: Mapping[int, Sending] = field(default_factory=dict)
+    """Those whose rates were changed for it, as they were before."""
 
 
 class _Run:
@@ -144,7 +147,7 @@ class _Run:
         self.rank = rank
         self.share = share
         self.ledger = table.ledger
-        self.traffic = Traffic(table.budgets, table.link_slots)
+        self.traffic = Traffic(table.budgets, table.link_slots, weighted=table.weighted)
         self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
         self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
         self.time = 0.0
@@ -278,7 +281,7 @@ class _Run:
     def _take_back(self, index: int) -> None:
         """Undoes a start of this very moment."""
         leg, started = self.table.legs[index], self.started.pop(index)
-        self.traffic.leave(index, started.sending, started.sending.end)
+        self.traffic.take_back(index, started.changed)
         self.ledger.depart(leg.domain, leg.destination, started.name_after)
         self.names.give_back(index, started.name_before)
         self.safety.take_back(index)
@@ -287,37 +290,42 @@ class _Run:
             del self.on_host[host][index]
         self.events = [event for event in self.events if event[2] != index]
         heapify(self.events)
+        self._expect_changed(started.changed)
 
     def _start(self, index: int) -> None:
         leg, trip = self.table.legs[index], self.trips[index]
         name = self.names.on_arrival(index, self.ledger) or ""
-        rate = self.traffic.offer(trip)
-        sending = Sending(trip=trip, rate=rate, since=self.time + trip.setup, forecast=trip.at(rate))
+        changed = self.traffic.enter(index, trip, trip.enough(self.share), self.time)
         self.started[index] = _Started(
             time=self.time,
-            rate=rate,
             name_before=self.names.now(leg.domain),
             name_after=name,
             turn=self._next_turn(),
-            sending=sending,
+            sending=self.traffic[index],
+            changed=changed,
         )
         self.safety.start(index)
         self.names.take(index, name)
         self.ledger.arrive(leg.domain, leg.destination, name)
-        self.traffic.enter(index, sending)
         self.under_way[index] = None
         for host in (leg.source, leg.destination):
             self.on_host.setdefault(host, {})[index] = None
         self._expect(index)
+        self._expect_changed(changed)
         # Those for whom it is not safe yet may go as soon as it is certain that somebody leaves.
         self._wake(("room", leg.source))
 
     def _expect(self, index: int) -> None:
         """The events to come of a leg, at its present rate."""
         started, trip = self.started[index], self.trips[index]
-        end = started.sending.end
+        end = self.traffic[index].end
         heappush(self.events, (max(end - self.table.lead, self.time), _RELEASE, index, started.version))
         heappush(self.events, (end + trip.finish, _FINISH, index, started.version))
+
+    def _expect_changed(self, keys: Iterable[int]) -> None:
+        for index in keys:
+            self.started[index].version += 1
+            self._expect(index)
 
     def _advance(self) -> None:
         """To the next event, and all others at the same moment."""
@@ -333,11 +341,9 @@ class _Run:
 
     def _release(self, index: int) -> None:
         """Its transfer is as good as over, so that another may begin its setup."""
-        sending = self.started[index].sending
-        for other in self.traffic.leave(index, sending, sending.end):
-            self.started[other].version += 1
-            self._expect(other)
-        for link in sending.trip.links:
+        self.started[index].sending = self.traffic[index]
+        self._expect_changed(self.traffic.leave(index))
+        for link in self.trips[index].links:
             self._wake(("link", link))
 
     def _finish(self, index: int) -> None:
@@ -352,7 +358,7 @@ class _Run:
             trip=trip,
             start=started.time,
             end=self.time,
-            rate=started.rate,
+            rate=started.sending.first,
             forecast=started.sending.forecast,
             name_before=started.name_before,
             name_after=started.name_after,

@@ -12,7 +12,6 @@ from rebalancer.plan.experience import Overheads
 from rebalancer.plan.ledger import Leg
 from rebalancer.plan.migration_model import Forecast, forecast
 from rebalancer.plan.moves import Moves, flow_of
-from rebalancer.plan.precopy import least_rate
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow
 from rebalancer.policy.model import MigrationSettings
 
@@ -26,7 +25,7 @@ class Trip:
     route: tuple[DirectedLink, ...]
     links: tuple[int, ...]
     """Those of the route that have a cap, by their index in :attr:`Trips.budgets`."""
-    weight: float
+    load: float
     """What a rate of 1 takes of a link's budget, its switchover spread over the window in which caps are judged."""
     burst: float
     """What it takes of a link's budget besides, whatever its rate."""
@@ -61,7 +60,7 @@ class Trip:
 
     def takes(self, rate: float) -> float:
         """Of the budget of each link, while it sends at this rate."""
-        return rate * self.weight + self.burst
+        return rate * self.load + self.burst
 
     def enough(self, share: float) -> float:
         """The least rate at which it may start, if it must have this share of its best."""
@@ -159,7 +158,7 @@ class Trips:
         trip = Trip(
             route=route,
             links=links,
-            weight=1.0 + flow.max_downtime / BURST_WINDOW,
+            load=flow.load,
             burst=flow.burst / BURST_WINDOW / (1 + WIRE_OVERHEAD),
             unit=unit,
             best=0.0,
@@ -170,13 +169,12 @@ class Trips:
             overheads=moves.experience.overheads(hosts[source], hosts[destination]),
         )
         trip.best = self._best(trip, flow)
-        needed = least_rate(float(traits.memory), traits.writing, settings.max_downtime) if settings.live else 0.0
-        needed /= trip.overheads.efficiency
+        needed = flow.floor / trip.overheads.efficiency
         trip.floor = needed if trip.best >= needed else 0.0
         return trip
 
     def _best(self, trip: Trip, flow: Flow) -> float:
-        offers = [max(self.budgets[link] - trip.burst, 0.0) / trip.weight for link in trip.links]
+        offers = [max(self.budgets[link] - trip.burst, 0.0) / trip.load for link in trip.links]
         return trip.rounded(min([flow.ceiling, trip.overheads.stream, *offers]))
 
     def _link(self, link: DirectedLink) -> int | None:

@@ -183,7 +183,8 @@ class MigrationOptions(Model):
     transport: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """``tcp``, ``tls`` or ``ssh``; by default what the driver finds best."""
     weight: Annotated[float, Field(gt=0, le=1000)] | None = None
-    """Its share of a link in relation to that of other migrations on it; 1 by default."""
+    """Its share of a link in relation to that of other migrations on it, beyond what each needs to converge; 1 by
+    default."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
     """Who leaves first where not all can leave in time (``evacuate --deadline``): the highest; 0 by default."""
     retry: Retry | None = None

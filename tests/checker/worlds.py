@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -42,8 +43,8 @@ GIB = 2**30
 
 def random_moves(random: Random) -> Moves:
     """2 to 6 hosts, up to 12 domains (a few only defined), one to three resources, tight or not, names that clash,
-    hosts that cannot rename, links with caps, dirty rates, and now and then rules on where domains stand. Targets
-    keep every rule; starts do not always."""
+    hosts that cannot rename, links with caps, dirty rates, weights, and now and then rules on where domains stand.
+    Targets keep every rule; starts do not always."""
     hosts, number = random.randint(2, 6), random.randint(1, 12)
     names = [f"h{index}" for index in range(hosts)]
     start = [random.randrange(hosts) for _ in range(number)]
@@ -86,6 +87,7 @@ def random_moves(random: Random) -> Moves:
     ]
     rules = [_rule(random, hosts, number, start, target) for _ in range(random.choice([0, 0, 1, 2]))]
     terms = [Term(name=f"rule {index}", primitive=rule) for index, rule in enumerate(rules)]
+    weights = random.choice([(1.0,), (1.0, 1.0, 3.0)])
     capacities = ({resource: limit[index] for resource, limit in limits.items()} for index in range(hosts))
     return Moves(
         cluster=Cluster(
@@ -102,7 +104,7 @@ def random_moves(random: Random) -> Moves:
         ),
         domains=domains,
         placement=np.array(target, dtype=np.int64),
-        settings=[settings] * number,
+        settings=[replace(settings, weight=random.choice(weights)) for _ in range(number)],
         names=Names(on_clash=random.choice([OnClash.RENAME, OnClash.RENAME, OnClash.ORDER])),
         caps=_caps(random, links),
         slots={link.name: random.randint(1, 2) for link in links if random.random() < 0.2},

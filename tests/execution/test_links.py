@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from rebalancer_simulator import Cut, Faults, Outage, SimulatedHosts, Simulation
 from rebalancer_simulator.transfer import Transfer
 
@@ -135,6 +136,21 @@ def test_a_busy_guest_is_not_squeezed_below_what_it_needs_to_converge() -> None:
     assert bench.run(plan(world, *steps, caps={"uplink": 200e6}), observer=rates).complete
     assert [set(shared) for shared in rates.seen] == [{"s0"}, {"s1"}]
     assert (rates.seen[1]["s1"] or 0) > 170e6
+
+
+def test_those_of_less_weight_make_way() -> None:
+    world = cluster(["h1", "h2"], [domain("a", "h1", memory=8 * GB), domain("b", "h1", memory=2 * GB)], uplink=1.25e9)
+    bench, rates = Bench(world), Rates()
+    steps = [
+        replace(
+            step(world, i, name, "h1", "h2", settings=replace(FOUR, weight=weight)), bandwidth=BytesPerSecond(planned)
+        )
+        for i, (name, weight, planned) in enumerate([("a", 1.0, 180e6), ("b", 3.0, 135e6)])
+    ]
+    assert bench.run(plan(world, *steps, caps={"uplink": 210e6}), observer=rates).complete
+    together = [shared for shared in rates.seen if len(shared) == 2]
+    assert together
+    assert all((each["s1"] or 0) == pytest.approx(3 * (each["s0"] or 0), rel=0.05) for each in together)
 
 
 def test_a_host_that_cannot_change_a_running_cap_keeps_its_share() -> None:

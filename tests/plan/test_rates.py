@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rebalancer.cluster.network import DirectedLink
 from rebalancer.cluster.units import BytesPerSecond, Seconds
-from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
+from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Claim, Flow, fill, share_links
 
 LINKS = [DirectedLink(name, "x") for name in "abc"]
 
@@ -107,3 +107,45 @@ def test_room_is_kept_for_what_goes_unthrottled() -> None:
     bursting = share_links({0: Flow(route=(LINKS[0],), max_downtime=Seconds(0.5), burst=525.0)}, {"a": rate(1050.0)})[0]
     assert plain == 1000
     assert bursting == pytest.approx((1050 - 105) / 1.05 / 1.1, abs=1)
+
+
+def test_what_a_flow_needs_it_has_where_there_is_enough_for_all() -> None:
+    flows = {"busy": Flow(route=(LINKS[0],), floor=rate(60.0)), "calm": Flow(route=(LINKS[0],))}
+    assert share_links(flows, {"a": rate(105.0)}) == {"busy": 60, "calm": 40}
+    assert share_links(flows, {"a": rate(52.5)}) == {"busy": 25, "calm": 25}
+
+
+claims = st.dictionaries(
+    st.integers(0, 6),
+    st.builds(
+        Claim,
+        places=st.lists(st.sampled_from("abc"), unique=True, max_size=3).map(tuple),
+        floor=st.floats(0, 20),
+        ceiling=st.floats(20, 1e3),
+        weight=st.sampled_from([0.5, 1.0, 4.0]),
+        load=st.sampled_from([1.0, 1.5]),
+    ),
+    max_size=6,
+)
+
+
+@given(claims, st.dictionaries(st.sampled_from("abc"), st.floats(300, 1e4)))
+def test_who_has_more_than_its_floor_has_no_more_than_its_weight_on_a_full_place(
+    claims: dict[int, Claim[str]], budgets: dict[str, float]
+) -> None:
+    rates = fill(claims, budgets)
+    used = {place: sum(rates[k] * c.load for k, c in claims.items() if place in c.places) for place in budgets}
+    assert all(rate <= budgets[place] * (1 + 1e-9) + 1e-5 for place, rate in used.items())
+    for key, claim in claims.items():
+        assert claim.floor <= rates[key] <= claim.ceiling
+        if rates[key] < claim.ceiling * (1 - 1e-9):
+            full = [place for place in claim.places if place in budgets and used[place] >= budgets[place] - 1e-3]
+            level = rates[key] / claim.weight
+            assert any(
+                all(
+                    rates[k] / c.weight <= max(level, c.floor / c.weight) * (1 + 1e-6)
+                    for k, c in claims.items()
+                    if place in c.places
+                )
+                for place in full
+            )
