@@ -37,13 +37,15 @@ class Breakdown:
     """The ``nth`` migration of the world (from 1) breaks when ``fraction`` of its memory has been sent.
 
     With ``hangs`` it does not end but stands still for ever, deaf to being cancelled. With ``doubles`` its destination
-    starts the domain all the same, as libvirt's does whose daemon stood still for longer than its peer waited for it.
+    starts the domain all the same, as libvirt's does whose daemon stood still for longer than its peer waited for it:
+    ``late`` seconds after the source has taken it back, in which it does not answer.
     """
 
     nth: int
     fraction: float = 0.5
     hangs: bool = False
     doubles: bool = False
+    late: float = 0.0
     message: str = "operation failed: migration out job: unexpectedly failed"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from rebalancer.cluster import Cluster, DirectedLink, Domain, DomainState, Host, Network
 from rebalancer.drivers import MigrationOptions, Sighting
-from rebalancer_simulator.faults import Faults
+from rebalancer_simulator.faults import Faults, Outage
 from rebalancer_simulator.sharing import fair_shares
 from rebalancer_simulator.transfer import Phase, Transfer
 
@@ -56,6 +56,10 @@ class Simulation:
         self._domains: dict[tuple[str, str], Domain] = {(d.host, d.uuid): d for d in cluster.domains}
         self._replaced: dict[tuple[str, str], Domain] = {}
         """Definitions that an arriving domain of the same UUID has taken the place of, to be put back if it fails."""
+        self._taken_back: set[tuple[str, str]] = set()
+        """Where domains run on as a migration away from there has failed."""
+        self._late: list[tuple[float, Transfer]] = []
+        """When destinations start what their sources have taken back."""
 
     # What is to be seen
 
@@ -76,7 +80,9 @@ class Simulation:
         if domain is None:
             return None
         migrating = any(t.uuid == uuid and host in (t.source, t.destination) for t in self.running)
-        return Sighting(name=domain.name, state=domain.state, migrating=migrating)
+        return Sighting(
+            name=domain.name, state=domain.state, migrating=migrating, taken_back=(host, uuid) in self._taken_back
+        )
 
     def under_way(self, uuid: str, source: str) -> Transfer | None:
         """The migration of a domain away from a host, if there is one."""
@@ -101,7 +107,8 @@ class Simulation:
     def next_event(self) -> float:
         """When anything next happens by itself; infinity: nothing will."""
         rates = self._rates()
-        return min([self.faults.next_change(self.now), *(self._due(t, rates[t.number]) for t in self.running)])
+        due = [self._due(t, rates[t.number]) for t in self.running]
+        return min([self.faults.next_change(self.now), *due, *self._starts()])
 
     # What can be done
 
@@ -129,6 +136,7 @@ class Simulation:
             breaks_at=breakdown.fraction * memory if breakdown else FOREVER,
             hangs=breakdown.hangs if breakdown else False,
             doubles=breakdown.doubles if breakdown else False,
+            late=breakdown.late if breakdown else 0.0,
             break_message=breakdown.message if breakdown else "",
             suspended=not options.live or (domain is not None and domain.state is not DomainState.RUNNING),
         )
@@ -181,11 +189,13 @@ class Simulation:
     def put(self, domain: Domain) -> None:
         """By hand: defines or starts a domain on its host, or changes it."""
         self._domains[domain.host, domain.uuid] = domain
+        self._taken_back.discard((domain.host, domain.uuid))
         self.changes += 1
 
     def take(self, host: str, uuid: str) -> Domain:
         """By hand: destroys and undefines a domain."""
         self.changes += 1
+        self._taken_back.discard((host, uuid))
         return self._domains.pop((host, uuid))
 
     def let_go_on(self, host: str, uuid: str) -> None:
@@ -210,7 +220,7 @@ class Simulation:
         while self.now < to:
             rates = self._rates()
             due = {t.number: self._due(t, rates[t.number]) for t in self.running}
-            until = min([to, self.faults.next_change(self.now), *due.values()])
+            until = min([to, self.faults.next_change(self.now), *due.values(), *self._starts()])
             self._record(until, rates)
             for transfer in self.running:
                 transfer.elapse(until - self.now, rates[transfer.number])
@@ -218,6 +228,7 @@ class Simulation:
             for transfer in self.running:
                 if due[transfer.number] <= until:
                     self._turn(transfer, rates[transfer.number])
+            self._start_late()
             self._apply_faults()
 
     def _due(self, transfer: Transfer, rate: float) -> float:
@@ -261,7 +272,7 @@ class Simulation:
         phase = transfer.phase
         transfer.turn(self.now, rate)
         if transfer.error is not None:
-            self._fail(transfer, transfer.error)
+            self._fail(transfer, transfer.error, doubles=transfer.doubles)
         elif phase is Phase.SWITCHOVER:
             self._hand_over(transfer)
         elif phase is Phase.FINISH:
@@ -269,6 +280,7 @@ class Simulation:
                 self._set_state(transfer.source, transfer.uuid, DomainState.SHUT_OFF)
             else:
                 del self._domains[transfer.source, transfer.uuid]
+                self._taken_back.discard((transfer.source, transfer.uuid))
             self._replaced.pop((transfer.destination, transfer.uuid), None)
             self.changes += 1
 
@@ -298,21 +310,39 @@ class Simulation:
             transfer.destination, transfer.uuid, transfer.state_before if paused_before else DomainState.RUNNING
         )
 
-    def _fail(self, transfer: Transfer, message: str) -> None:
-        """The guest runs on at its source; the destination forgets it."""
+    def _fail(self, transfer: Transfer, message: str, *, doubles: bool = False) -> None:
+        """The guest runs on at its source; the destination forgets it, or starts it late."""
         if not transfer.done:
             transfer.fail(self.now, message)
         key = (transfer.destination, transfer.uuid)
-        if transfer.doubles:
-            self._set_state(*key, transfer.state_before)
+        if doubles:
+            silence = Outage(host=transfer.destination, since=self.now, until=self.now + transfer.late)
+            self.faults = replace(self.faults, outages=(*self.faults.outages, silence))
+            self._late.append((silence.until, transfer))
+            self._replaced.pop(key, None)
         else:
             del self._domains[key]
             if key in self._replaced:
                 self._domains[key] = self._replaced.pop(key)
         self._set_state(transfer.source, transfer.uuid, transfer.state_before)
+        if transfer.state_before is DomainState.RUNNING:
+            self._taken_back.add((transfer.source, transfer.uuid))
+        self._start_late()
+
+    def _starts(self) -> list[float]:
+        return [time for time, _ in self._late]
+
+    def _start_late(self) -> None:
+        """What stands still where it was received, its destination not having heard that the migration has failed."""
+        for time, transfer in [each for each in self._late if each[0] <= self.now]:
+            self._late.remove((time, transfer))
+            if (transfer.destination, transfer.uuid) in self._domains:
+                self._set_state(transfer.destination, transfer.uuid, transfer.state_before)
+                self.changes += 1
 
     def _set_state(self, host: str, uuid: str, state: DomainState) -> None:
         self._domains[host, uuid] = replace(self._domains[host, uuid], state=state)
+        self._taken_back.discard((host, uuid))
 
     def _refusal(self, domain: Domain | None, transfer: Transfer) -> str | None:
         """Why a migration cannot begin, in libvirt's words where it has some."""

@@ -62,6 +62,8 @@ class Transfer:
     """Bytes sent at which it breaks."""
     hangs: bool = False
     doubles: bool = False
+    late: float = 0.0
+    """Seconds after its end that its destination starts the domain, where it ``doubles``."""
     break_message: str = ""
     suspended: bool = False
     """The guest stands still at its source, by ``live: false`` or by :meth:`suspend`."""

@@ -38,6 +38,8 @@ _LISTS = (_ALL, _PERSISTENT, _SNAPSHOTS, _CHECKPOINTS)
 _TOGETHER = 100
 """Domains asked for in one call."""
 _GONE = ("failed to get domain", "no domain with matching", "Domain not found")
+_TAKEN_BACK = "migration canceled"
+"""Why a domain runs that its source has let go on (VIR_DOMAIN_RUNNING_MIGRATION_CANCELED)."""
 _ONLY_AT_SOURCE = "available only on the source host"
 _MEASURE_LONGER = 5.0
 """Seconds that a measurement of dirty rates may take more than it should."""
@@ -95,7 +97,10 @@ class VirshConnection:
             self._require(answers[state])
             word, _, reason = answers[state].text.strip().partition(" (")
             return Sighting(
-                name=answers[name].text, state=state_of(word), migrating=_is_migrating(answers[job], reason)
+                name=answers[name].text,
+                state=state_of(word),
+                migrating=_is_migrating(answers[job], reason),
+                taken_back=reason.startswith(_TAKEN_BACK),
             )
 
     def migrate(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration:

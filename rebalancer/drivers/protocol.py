@@ -102,6 +102,8 @@ class Sighting:
     state: DomainState
     migrating: bool = False
     """Whether a migration of it is under way, as seen from this host."""
+    taken_back: bool = False
+    """It runs because a migration away from here has failed, by this host's own word; false: that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

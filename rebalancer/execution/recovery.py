@@ -14,7 +14,7 @@ from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.plan.model import Step
 
-__all__ = ["LOOKS", "Course", "Decision", "course"]
+__all__ = ["LOOKS", "Course", "Decision", "Past", "course", "on_both"]
 
 LOOKS = 3
 """Times in a row that hosts must say the same before something is removed or let go on."""
@@ -31,10 +31,30 @@ class Course(StrEnum):
     """The domain runs on its source, and what was received of it stands still on the destination: removed there."""
     ORIGINAL_LEFT = "original left"
     """The domain runs on its destination, and stands still or is only defined on the source: removed there."""
+    STARTED_LATE = "started late"
+    """The domain runs on both, and its destination started it when its source had taken it back: suspended on the
+    destination at once, where it then is a copy that is left."""
     PAUSED = "paused"
     """The run suspended it on its source, and there it is: it goes on there."""
+    ONLY_COPY = "only copy"
+    """The run suspended it on its destination, as started late, and its source has lost it since: it goes on there."""
+    DOUBLED = "doubled"
+    """It runs on both, and nobody knows which is right: left alone, somebody has to stop one at once."""
     UNCLEAR = "unclear"
     """Left alone: somebody has to look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the journal knows of the domain of a step. ``expected``: its state before."""
+
+    expected: DomainState = DomainState.RUNNING
+    stayed: bool = False
+    """The step failed: the domain had been seen on its source after the migration."""
+    suspended: bool = False
+    """The run paused it on its source, to let its copy end."""
+    stopped: bool = False
+    """The run paused it on its destination, as started late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,42 +63,55 @@ class Decision:
     reason: str
 
 
-def course(step: Step, expected: DomainState, source: Finding, destination: Finding, *, suspended: bool) -> Decision:
-    """``expected``: the domain's state before the step; ``suspended``: the run had paused it, to let its copy end."""
+def course(step: Step, past: Past, source: Finding, destination: Finding) -> Decision:
     if not source.answered or not destination.answered:
-        return _half_known(step, expected, source, destination)
+        return _half_known(step, past.expected, source, destination)
     here, there = source.active, destination.active
     if any(sighting.migrating for sighting in (here, there) if sighting is not None):
         return _decided(Course.GOES_ON, "its migration is still under way")
     if here is None and there is None:
         return _decided(Course.UNCLEAR, f"it is active neither on {step.source} nor on {step.destination}")
     if here is None:
-        found = _only_there(step, expected, there)
+        found = _only_there(step, past, there)
         if found.course is Course.MOVED and source.sighting is not None:
             return _decided(Course.ORIGINAL_LEFT, f"{found.reason}, and its definition is left on {step.source}")
         return found
     if there is None:
-        return _only_here(step, expected, here, suspended=suspended)
-    return _on_both(step, here, there)
+        return _only_here(step, past, here)
+    return _on_both(step, past, here, there)
 
 
-def _only_there(step: Step, expected: DomainState, there: Sighting | None) -> Decision:
-    if there is not None and there.name == step.name_after and there.state is expected:
-        return _decided(Course.MOVED, f"it is {there.state} on {step.destination} alone")
+def _only_there(step: Step, past: Past, there: Sighting | None) -> Decision:
+    if there is not None and there.name == step.name_after:
+        if there.state is past.expected:
+            return _decided(Course.MOVED, f"it is {there.state} on {step.destination} alone")
+        if past.stopped and there.state is DomainState.PAUSED:
+            return _decided(
+                Course.ONLY_COPY,
+                f"{step.source} has lost it, and it stands still on {step.destination}, stopped by this run",
+            )
     seen = f"it is {there.state} as '{there.name}'" if there else "it is"
     return _decided(Course.UNCLEAR, f"{seen} on {step.destination}, and no more on {step.source}")
 
 
-def _only_here(step: Step, expected: DomainState, here: Sighting, *, suspended: bool) -> Decision:
-    if here.state is expected:
+def _only_here(step: Step, past: Past, here: Sighting) -> Decision:
+    if here.state is past.expected:
         return _decided(Course.NOT_MOVED, f"it is {here.state} on {step.source} alone")
-    if suspended and here.state is DomainState.PAUSED:
+    if past.suspended and here.state is DomainState.PAUSED:
         return _decided(Course.PAUSED, f"it stands still on {step.source}, where this run suspended it")
-    return _decided(Course.UNCLEAR, f"it was {expected} and is {here.state} on {step.source}")
+    return _decided(Course.UNCLEAR, f"it was {past.expected} and is {here.state} on {step.source}")
 
 
-def _on_both(step: Step, here: Sighting, there: Sighting) -> Decision:
+def _on_both(step: Step, past: Past, here: Sighting, there: Sighting) -> Decision:
     running = DomainState.RUNNING
+    if here.state is running and there.state is running:
+        # Only the source can say that it runs there by right: somebody may have let remains go on by hand.
+        if there.name == step.name_after and (past.stayed or here.taken_back):
+            return _decided(
+                Course.STARTED_LATE,
+                f"{step.source} had taken it back, and {step.destination} started it all the same, late",
+            )
+        return _decided(Course.DOUBLED, on_both(step))
     if here.state is running and there.state is DomainState.PAUSED:
         return _decided(
             Course.COPY_LEFT, f"it runs on {step.source}, and a half-received copy is on {step.destination}"
@@ -89,6 +122,14 @@ def _on_both(step: Step, here: Sighting, there: Sighting) -> Decision:
         Course.UNCLEAR,
         f"it is {here.state} on {step.source} and {there.state} on {step.destination}: find out which is right and"
         " stop the other",
+    )
+
+
+def on_both(step: Step) -> str:
+    """What to do where nobody knows which of two domains is right."""
+    return (
+        f"it runs on both {step.source} and {step.destination}, and {step.source} does not say that it took it back:"
+        " both write to its disks. Suspend one at once, find out which is right, and remove the other"
     )
 
 

@@ -21,10 +21,10 @@ from rebalancer.execution.recovery import LOOKS
 from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict
 
-__all__ = ["put_right"]
+__all__ = ["Take", "put_right"]
 
 
-class _Take(StrEnum):
+class Take(StrEnum):
     SUSPEND = "suspended"
     LET_GO_ON = "let go on"
     """The source has lost it meanwhile: what was suspended is all that there is."""
@@ -38,46 +38,47 @@ def put_right(
 ) -> bool:
     """Whether anything was done, so that the hosts are to be asked anew. Raises nothing.
 
-    What runs is stopped only where the source itself says that the migration failed. Suspending can be taken back, so
-    that is done at once; what stands still is removed when the domain has been seen to run elsewhere often enough.
+    What runs is stopped only where the source itself says that the migration failed, or that it took the domain back.
+    Suspending can be undone, so that is done at once; what stands still is removed when the domain has been seen to
+    run elsewhere often enough.
     """
     taken = _due(running, verdict, source, destination)
     if taken is None:
         return False
     uuid = running.step.uuid
-    host = running.step.source if taken is _Take.FORGET else running.step.destination
+    host = running.step.source if taken is Take.FORGET else running.step.destination
     try:
         connection = guarded(host, lambda: hosts.connection(host))
         match taken:
-            case _Take.SUSPEND:
+            case Take.SUSPEND:
                 guarded(host, lambda: connection.suspend(uuid))
-            case _Take.LET_GO_ON:
+            case Take.LET_GO_ON:
                 guarded(host, lambda: connection.unpause(uuid))
-            case _Take.FORGET:
+            case Take.FORGET:
                 guarded(host, lambda: connection.discard(uuid))
-            case _Take.REMOVE:
+            case Take.REMOVE:
                 guarded(host, lambda: connection.discard(uuid))
                 running.failure = f"{running.failure}; {_told(running)}"
     except RebalancerError as error:
         record.event("remains", running.step, host=host, error=str(error))
         return False
-    running.late_copy, running.looks = taken is _Take.SUSPEND, 0
+    running.late_copy, running.looks = taken is Take.SUSPEND, 0
     record.event("remains", running.step, host=host, taken=taken.value)
     return True
 
 
-def _due(running: Running, verdict: Verdict, source: Finding, destination: Finding) -> _Take | None:
+def _due(running: Running, verdict: Verdict, source: Finding, destination: Finding) -> Take | None:
     there = destination.active
-    if running.failed and verdict.doubled:
-        return _Take.SUSPEND
+    if verdict.doubled and (running.failed or (source.active is not None and source.active.taken_back)):
+        return Take.SUSPEND
     if verdict.outcome is Outcome.DONE and source.sighting is not None:
         running.looks += 1
-        return _Take.FORGET if running.looks >= LOOKS else None
+        return Take.FORGET if running.looks >= LOOKS else None
     if not running.late_copy or there is None or there.state is not DomainState.PAUSED or there.migrating:
         return None
     if source.answered and source.active is None:
-        return _Take.LET_GO_ON
-    return _Take.REMOVE if _enough(running, source) else None
+        return Take.LET_GO_ON
+    return Take.REMOVE if _enough(running, source) else None
 
 
 def _enough(running: Running, source: Finding) -> bool:

@@ -6,7 +6,7 @@ Doing so twice is harmless: what is done stays done, and of what is found on the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from rebalancer.cluster import Cluster, Domain, DomainState
 from rebalancer.cluster.units import Bytes, Seconds
@@ -21,7 +21,8 @@ from rebalancer.execution.keeper import Keeper
 from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
-from rebalancer.execution.recovery import LOOKS, Course, Decision, course
+from rebalancer.execution.recovery import LOOKS, Course, Decision, Past, course
+from rebalancer.execution.remains import Take
 from rebalancer.execution.stop import StopSignal
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan, Step
@@ -29,8 +30,10 @@ from rebalancer.plan.model import Plan, Step
 __all__ = ["resume"]
 
 BETWEEN = Seconds(1.0)
-UNCERTAIN = frozenset({Course.COPY_LEFT, Course.ORIGINAL_LEFT, Course.PAUSED, Course.UNCLEAR})
+UNCERTAIN = frozenset(set(Course) - {Course.MOVED, Course.NOT_MOVED, Course.GOES_ON})
 """What may be one moment of a migration that ends just now."""
+LATE = frozenset({Course.STARTED_LATE, Course.COPY_LEFT, Course.DOUBLED})
+"""What may have come of a step after it had failed, its destination going on where it stood still."""
 
 
 def resume(
@@ -91,12 +94,25 @@ class _Recovery:
                 self.settled[step.id] = _done(known)
             elif known.state in (StepState.INTENDED, StepState.UNKNOWN):
                 self._reconcile(step)
+            elif known.state is StepState.FAILED and known.attempts:
+                self._look_again(step)
             elif known.state is not StepState.PLANNED:
                 self._record.again(step, f"it was {known.state}")
 
+    def _look_again(self, step: Step) -> None:
+        """At a step that failed: it is to be started again, unless its destination has started the domain since."""
+        past = self._past(step)
+        decision = self._decide(step, past)
+        if decision.course in LATE:
+            self._settle(step, past, decision)
+        else:
+            self._record.again(step, f"it was {StepState.FAILED}")
+
     def _reconcile(self, step: Step) -> None:
-        expected = self._state_before(step)
-        decision = self._decide(step, expected)
+        past = self._past(step)
+        self._settle(step, past, self._decide(step, past))
+
+    def _settle(self, step: Step, past: Past, decision: Decision) -> None:
         self._record.event("found", step, course=decision.course.value, reason=decision.reason)
         match decision.course:
             case Course.MOVED:
@@ -104,25 +120,42 @@ class _Recovery:
             case Course.NOT_MOVED:
                 self._record.again(step, decision.reason)
             case Course.GOES_ON:
-                self._adopt(step, expected)
-            case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED:
+                self._adopt(step, past.expected)
+            case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED | Course.ONLY_COPY:
                 self._clean_up(step, decision)
-            case Course.UNCLEAR:
+            case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR:
                 self._conclude(step, Outcome.UNKNOWN, decision.reason)
 
-    def _decide(self, step: Step, expected: DomainState) -> Decision:
-        suspended = any(event.step == step.id and event.detail.get("taken") == "pause" for event in self._found.events)
+    def _decide(self, step: Step, past: Past) -> Decision:
+        """What runs twice is stopped here, at once; all else waits until it has been seen often enough."""
         decision, same = None, 0
         while decision is None or (decision.course in UNCERTAIN and same < LOOKS):
             if decision is not None:
                 self._clock.sleep(BETWEEN)
             source, destination = self._ask(step.source, step), self._ask(step.destination, step)
-            latest = course(step, expected, source, destination, suspended=suspended)
+            latest = course(step, past, source, destination)
+            if latest.course is Course.STARTED_LATE:
+                if (failure := self._stop(step)) is not None:
+                    told = f"; it could not be stopped there: {failure}. Do so at once"
+                    return replace(latest, reason=latest.reason + told)
+                past = replace(past, stopped=True)
             same = same + 1 if decision is None or latest.course is decision.course else 1
             decision = latest
             if not (source.answered and destination.answered):
                 break
         return decision
+
+    def _stop(self, step: Step) -> str | None:
+        """Suspends what the destination started late; why that could not be done."""
+        host = step.destination
+        try:
+            connection = guarded(host, lambda: self._hosts.connection(host))
+            guarded(host, lambda: connection.suspend(step.uuid))
+        except RebalancerError as error:
+            self._record.event("remains", step, host=host, error=str(error))
+            return str(error)
+        self._record.event("remains", step, host=host, taken=Take.SUSPEND.value)
+        return None
 
     def _ask(self, host: str, step: Step) -> Finding:
         return ask(self._hosts, host, step.uuid)
@@ -150,10 +183,10 @@ class _Recovery:
         return MigrationOptions(**{key: value for key, value in detail.items() if key in known})  # type: ignore[arg-type]
 
     def _clean_up(self, step: Step, decision: Decision) -> None:
-        host = step.destination if decision.course is Course.COPY_LEFT else step.source
+        host = step.destination if decision.course in (Course.COPY_LEFT, Course.ONLY_COPY) else step.source
         try:
             connection = guarded(host, lambda: self._hosts.connection(host))
-            if decision.course is Course.PAUSED:
+            if decision.course in (Course.PAUSED, Course.ONLY_COPY):
                 guarded(host, lambda: connection.unpause(step.uuid))
             else:
                 guarded(host, lambda: connection.discard(step.uuid))
@@ -161,7 +194,7 @@ class _Recovery:
             self._conclude(step, Outcome.UNKNOWN, f"{decision.reason}; that could not be put right: {error}")
             return
         self._record.event("put right", step, host=host, course=decision.course.value)
-        if decision.course is Course.ORIGINAL_LEFT:
+        if decision.course in (Course.ORIGINAL_LEFT, Course.ONLY_COPY):
             self._conclude(step, Outcome.DONE, decision.reason)
         else:
             self._record.again(step, decision.reason)
@@ -170,6 +203,16 @@ class _Recovery:
         place = Place(host=step.destination, name=step.name_after) if outcome is Outcome.DONE else None
         self.settled[step.id] = StepOutcome(step=step.id, outcome=outcome, reason=reason, place=place)
         self._record.outcome(step, self.settled[step.id])
+
+    def _past(self, step: Step) -> Past:
+        events = [event for event in self._found.events if event.step == step.id]
+        last = next((event for event in reversed(events) if event.kind in ("intent", "put right", "remains")), None)
+        return Past(
+            expected=self._state_before(step),
+            stayed=self._steps[step.id].state is StepState.FAILED,
+            suspended=any(event.detail.get("taken") == "pause" for event in events),
+            stopped=last is not None and last.detail.get("taken") == Take.SUSPEND.value,
+        )
 
     def _state_before(self, step: Step) -> DomainState:
         return next(

@@ -8,6 +8,7 @@ from rebalancer.cluster import DomainState
 from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.execution.outcome import Outcome, Place
+from rebalancer.execution.recovery import on_both
 from rebalancer.plan.model import Step
 
 __all__ = ["Refusal", "Verdict", "judge", "obstacle", "whereabouts"]
@@ -94,12 +95,9 @@ def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
         if source.active.state is DomainState.PAUSED and expected is DomainState.RUNNING:
             left = f"it runs on {step.destination}, and its remains stand still on {step.source}"
             return Verdict(outcome=Outcome.UNKNOWN, reason=f"{left}: 'rebalance resume' removes them")
-        both = f"active on both {step.source} and {step.destination}"
-        return Verdict(
-            outcome=Outcome.UNKNOWN,
-            reason=f"{both}: find out which is right and stop the other",
-            doubled=source.active.state is DomainState.RUNNING and not source.active.migrating,
-        )
+        doubled = source.active.state is DomainState.RUNNING and not source.active.migrating
+        both = f"active on both {step.source} and {step.destination}: find out which is right and stop the other"
+        return Verdict(outcome=Outcome.UNKNOWN, reason=on_both(step) if doubled else both, doubled=doubled)
     if expected is DomainState.RUNNING:
         # A hypervisor lets the copy run only when the original has stopped for good.
         reason = f"{step.source} could not be asked ({source.error})"
@@ -147,7 +145,7 @@ def _without_destination(step: Step, source: Finding, destination: Finding) -> V
     # Not certain: a destination that answers late may start it late (see remains.py).
     return Verdict(
         outcome=Outcome.FAILED,
-        reason=_silent(destination),
+        reason=f"{_silent(destination)}; once it does, 'rebalance resume' sees to it that it does not run there, too",
         place=Place(host=step.source, name=here.name),
     )
 

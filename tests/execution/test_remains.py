@@ -26,6 +26,14 @@ def test_what_was_started_late_is_stopped_and_removed() -> None:
     assert [event["taken"] for event in bench.events("remains")] == ["suspended", "removed"]
 
 
+def test_it_may_start_some_time_after_its_source_has_taken_it_back() -> None:
+    bench = Bench(WORLD, Faults(breakdowns=(replace(DOUBLES, late=12.0),)))
+    result = bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
+    assert "h2 had started it all the same" in result.outcomes["s1"].reason
+    assert [event["taken"] for event in bench.events("remains")] == ["suspended", "removed"]
+    assert bench.simulation.find("h2", uuid("a")) is None
+
+
 def test_it_is_tried_again_where_the_policy_says_so() -> None:
     bench = Bench(WORLD, Faults(breakdowns=(DOUBLES,)))
     assert bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2", settings=MigrationSettings(retries=1)))).complete

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
-from rebalancer_simulator import Faults, Outage
+from rebalancer_simulator import Breakdown, Faults, Outage
 
 from rebalancer.cluster import DomainState
 from rebalancer.drivers import MigrationOptions
+from rebalancer.errors import HostUnreachable
 from rebalancer.execution import Outcome, RunResult, RunState
 from rebalancer.execution.resume import resume
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
@@ -124,6 +126,86 @@ def test_remains_at_the_source_are_removed_where_the_domain_runs_at_its_destinat
     assert bench.journal.run(bench.number).steps[0].attempts == 1
 
 
+LATE = Breakdown(nth=1, doubles=True, late=40.0)
+"""Later than a run waits for a host to answer."""
+
+
+def check_stopped(bench: Interrupted) -> None:
+    remains = [event.detail["taken"] for event in bench.journal.run(bench.number).events if event.kind == "remains"]
+    assert remains == ["suspended"]
+    assert len(bench.simulation.transfers) == 3
+
+
+@pytest.mark.parametrize("late", [0.0, 40.0])
+def test_what_was_started_late_when_nobody_looked_is_stopped_and_removed(late: float) -> None:
+    bench = Interrupted(Faults(breakdowns=(replace(LATE, late=late),)), started=True)
+    bench.after(60.0)
+    assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
+    check_done(bench, bench.resume())
+    assert bench.found() == ["copy left"]
+    check_stopped(bench)
+
+
+def test_what_was_started_late_after_its_step_had_failed_is_stopped_and_removed() -> None:
+    bench = Bench(WORLD, Faults(breakdowns=(LATE,)))
+    first = bench.run(MADE)
+    assert outcomes(first) == {"s1": "failed", "s2": "skipped"}
+    assert "sees to it that it does not run there, too" in first.outcomes["s1"].reason
+    bench.hosts.clock().sleep(40.0)
+    bench.simulation.advance(bench.hosts.clock().now())
+    assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
+    again = resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+    assert again.complete
+    assert bench.placement() == {uuid("a"): ["h2"], uuid("b"): ["h3"]}
+
+
+def test_what_had_been_stopped_when_its_controller_died_is_removed() -> None:
+    bench = Interrupted(Faults(breakdowns=(replace(LATE, late=0.0),)), started=True)
+    bench.after(20.0)
+    bench.journal.event(bench.number, "remains", "s1", {"taken": "suspended"})
+    bench.simulation.make_stand_still("h2", uuid("a"))
+    check_done(bench, bench.resume())
+    assert bench.found() == ["copy left"]
+
+
+@pytest.mark.parametrize("by_run", [True, False])
+def test_what_was_stopped_goes_on_only_where_the_run_had_stopped_it_and_it_is_all_there_is(by_run: bool) -> None:
+    bench = Interrupted(started=False)
+    if by_run:
+        bench.journal.event(bench.number, "remains", "s1", {"taken": "suspended"})
+    bench.simulation.take("h1", uuid("a"))
+    bench.simulation.put(domain_as("a", "h2", DomainState.PAUSED))
+    result = bench.resume()
+    assert bench.found() == ["only copy" if by_run else "unclear"]
+    assert result.complete is by_run
+    found = bench.simulation.find("h2", uuid("a"))
+    assert found is not None
+    assert found.state is (DomainState.RUNNING if by_run else DomainState.PAUSED)
+
+
+def test_remains_that_somebody_let_go_on_are_no_late_start() -> None:
+    """The source does not say that it took the domain back: the one that was started late may be the source's."""
+    bench = Interrupted(Faults(keeps_definition=frozenset({1})), started=True)
+    bench.after(60.0)
+    bench.simulation.put(domain_as("a", "h1", DomainState.RUNNING))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert "Suspend one at once, find out which is right" in result.outcomes["s1"].reason
+    assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
+
+
+def test_what_cannot_be_stopped_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Interrupted(Faults(breakdowns=(replace(LATE, late=0.0),)), started=True)
+    bench.after(20.0)
+
+    def refuse(*_: object) -> None:
+        raise HostUnreachable("h2", "timed out")
+
+    monkeypatch.setattr(bench.simulation, "make_stand_still", refuse)
+    reason = bench.resume().outcomes["s1"].reason
+    assert "h2 started it all the same, late; it could not be stopped there: h2: timed out. Do so at once" in reason
+
+
 @pytest.mark.parametrize("state", [DomainState.RUNNING, DomainState.PAUSED])
 def test_nothing_is_removed_where_it_is_not_clear_which_is_right(state: DomainState) -> None:
     """Running on both, or standing still on both."""
@@ -195,6 +277,4 @@ def test_a_host_out_of_reach_for_a_moment_is_tried_again_and_the_step_is_begun_o
 
 
 def domain_as(name: str, host: str, state: DomainState):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
     return replace(domain(name, host, memory=4 * GB), state=state)

@@ -184,6 +184,17 @@ def test_a_domain_is_found_in_its_state(state: str, job: str, expected: tuple[Do
     assert transport.trips == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "taken_back"),
+    [("running (migration canceled)", True), ("running (migrated)", False), ("running (unpaused)", False)],
+)
+def test_what_its_source_has_taken_back_is_told(state: str, taken_back: bool) -> None:
+    opened, _ = connection({f"domstate {ALPHA} --reason": state})
+    seen = opened.find(ALPHA)
+    assert seen is not None
+    assert seen.taken_back is taken_back
+
+
 def test_a_domain_that_is_not_there() -> None:
     opened, _ = connection()
     assert opened.find(OTHER) is None
