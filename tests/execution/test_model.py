@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rebalancer_simulator import Breakdown, Cut, Outage, OutageKind
 from rebalancer_simulator.transfer import Transfer
 
-from rebalancer.drivers import MigrationOptions
+from rebalancer.cluster.units import Seconds
+from rebalancer.drivers import Clock, MigrationOptions
 from rebalancer.execution import Outcome, RunResult, RunState, StopSignal
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.resume import resume
@@ -36,10 +37,12 @@ class Death(BaseException):
 
 
 class Fate:
-    """Dies around the ``left``-th commit to the journal or call of a driver from now; None: lives."""
+    """Dies around the ``left``-th commit to the journal or call of a driver from now, or while it waits for what runs
+    when the world's clock shows ``until``; None: lives."""
 
     def __init__(self) -> None:
         self.left: int | None = None
+        self.until: float | None = None
 
     def wrap(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def around(*arguments: Any, **options: Any) -> Any:
@@ -47,6 +50,17 @@ class Fate:
             result = act(*arguments, **options)
             self._pass_by()
             return result
+
+        return around
+
+    def waits(self, clock: Clock) -> Callable[[Seconds], None]:
+        """The clock's ``sleep``, for somebody who may die meanwhile."""
+        sleep = clock.sleep
+
+        def around(duration: Seconds) -> None:
+            sleep(duration)
+            if self.until is not None and clock.now() >= self.until:
+                raise Death
 
         return around
 
@@ -74,6 +88,8 @@ class Controllers(RuleBasedStateMachine):
         self.simulation = self.bench.simulation
         self.bench.journal = self._mortal(Journal(None))
         self.simulation.begin = self.fate.wrap(self.simulation.begin)  # type: ignore[method-assign]
+        clock = self.bench.hosts.clock()
+        clock.sleep = self.fate.waits(clock)  # type: ignore[method-assign]
 
     def _mortal(self, journal: Journal) -> Journal:
         for name in COMMITS:
@@ -82,19 +98,32 @@ class Controllers(RuleBasedStateMachine):
 
     # Controllers
 
-    @rule(dies_at=st.none() | st.integers(0, 60), stop=st.sampled_from([0, 0, 0, 1, 2]))
-    def carry_out(self, dies_at: int | None, stop: int) -> None:
+    @rule(stop=st.sampled_from([0, 0, 0, 1, 2]))
+    def carry_out(self, stop: int) -> None:
         """Begins the run, or goes on with it."""
-        self.fate.left = dies_at
+        since = self.simulation.now
         asked = StopSignal()
         asked.raise_to(stop)
-        since = self.simulation.now
+        self._said(self._go_on(asked), since)
+
+    @rule(boundary=st.integers(0, 60))
+    def die_at_a_boundary(self, boundary: int) -> None:
+        self.fate.left = boundary
+        self._die()
+
+    @rule(seconds=st.floats(0.1, 40))
+    def die_at_some_moment(self, seconds: float) -> None:
+        self.fate.until = self.simulation.now + seconds
+        self._die()
+
+    def _die(self) -> None:
+        """Does as :meth:`carry_out`, unless the run is over by then."""
         try:
-            self._said(self._go_on(asked), since)
+            self.carry_out(stop=0)
         except Death:
             pass
         finally:
-            self.fate.left = None
+            self.fate.left = self.fate.until = None
 
     def _go_on(self, stop: StopSignal) -> RunResult:
         bench = self.bench
@@ -221,11 +250,11 @@ class Controllers(RuleBasedStateMachine):
         if not hasattr(self, "bench"):
             return
         self.simulation.faults = type(self.simulation.faults)()
-        self.time_goes_by(10_000.0)
+        self.time_goes_by(1_000.0)
         for _ in range(3):
             result = self._go_on(StopSignal())
             self._said(result, self.simulation.now)
-        self.time_goes_by(10_000.0)
+        self.time_goes_by(1_000.0)
         for domain in self.made.snapshot.domains:
             assert len(self._places(domain.uuid)) == 1, domain.name
         self.no_step_is_carried_out_twice()
