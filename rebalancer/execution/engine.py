@@ -148,7 +148,7 @@ class Engine:
             outcomes={step: self._outcomes[step] for step in self._steps},
             complete=complete,
             where={step.uuid: self._where.get(step.uuid) for step in self._steps.values()},
-            problems=(self._record.broken,) if self._record.broken else (),
+            problems=(*self._record.remarks, *([self._record.broken] if self._record.broken else [])),
         )
 
     @property

@@ -58,4 +58,5 @@ class RunResult:
     complete: bool
     where: Mapping[str, Place | None]
     problems: tuple[str, ...] = field(default=())
-    """What went wrong with the run itself, e.g. a journal that could not be written to its end."""
+    """What went wrong with the run itself, e.g. a journal that could not be written to its end, and what somebody has
+    to look at though all went on."""

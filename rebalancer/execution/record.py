@@ -17,12 +17,14 @@ __all__ = ["Record"]
 
 class Record:
     """``broken``: why the journal cannot be written any more; nothing may be started then. ``lost``: why the run is
-    another controller's now; nothing may be done any more."""
+    another controller's now; nothing may be done any more. ``remarks``: what somebody has to look at though the run
+    went on."""
 
     def __init__(self, journal: Journal, observer: Observer | None, run: int) -> None:
         self.run = run
         self.broken: str | None = None
         self.lost: str | None = None
+        self.remarks: list[str] = []
         self._journal = journal
         self._observer = Guarded(observer)
 

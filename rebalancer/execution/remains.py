@@ -20,8 +20,9 @@ from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import LOOKS
 from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict
+from rebalancer.plan.model import Step
 
-__all__ = ["Take", "put_right"]
+__all__ = ["Take", "put_right", "ran_twice"]
 
 
 class Take(StrEnum):
@@ -58,7 +59,8 @@ def put_right(
                 guarded(host, lambda: connection.discard(uuid))
             case Take.REMOVE:
                 guarded(host, lambda: connection.discard(uuid))
-                running.failure = f"{running.failure}; {_told(running)}"
+                running.failure = f"{running.failure}; {_told(running.step)}"
+                record.remarks.append(ran_twice(running.step))
     except RebalancerError as error:
         record.event("remains", running.step, host=host, error=str(error))
         return False
@@ -88,10 +90,16 @@ def _enough(running: Running, source: Finding) -> bool:
     return running.looks >= LOOKS
 
 
-def _told(running: Running) -> str:
-    step = running.step
+def _told(step: Step) -> str:
     return (
         f"{step.destination} had started it all the same, late, when {step.source} ran it again: stopped and removed"
-        f" there. Both ran for a moment: check '{step.domain}', and let libvirt on {step.source} wait longer for its"
-        " peers (keepalive_count in qemu.conf)"
+        " there"
+    )
+
+
+def ran_twice(step: Step) -> str:
+    """What there is to do about a domain that was started late, once that is put right."""
+    return (
+        f"'{step.domain}' ran on both {step.source} and {step.destination} for a moment: check it, and let libvirt on"
+        f" {step.source} wait longer for its peers (keepalive_count in qemu.conf)"
     )

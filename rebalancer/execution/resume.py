@@ -22,7 +22,7 @@ from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import LOOKS, Course, Decision, Past, course
-from rebalancer.execution.remains import Take
+from rebalancer.execution.remains import Take, ran_twice
 from rebalancer.execution.stop import StopSignal
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan, Step
@@ -122,7 +122,7 @@ class _Recovery:
             case Course.GOES_ON:
                 self._adopt(step, past.expected)
             case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED | Course.ONLY_COPY:
-                self._clean_up(step, decision)
+                self._clean_up(step, past, decision)
             case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR:
                 self._conclude(step, Outcome.UNKNOWN, decision.reason)
 
@@ -155,6 +155,7 @@ class _Recovery:
             self._record.event("remains", step, host=host, error=str(error))
             return str(error)
         self._record.event("remains", step, host=host, taken=Take.SUSPEND.value)
+        self._record.remarks.append(ran_twice(step))
         return None
 
     def _ask(self, host: str, step: Step) -> Finding:
@@ -182,7 +183,7 @@ class _Recovery:
         known = {field.name for field in fields(MigrationOptions)}
         return MigrationOptions(**{key: value for key, value in detail.items() if key in known})  # type: ignore[arg-type]
 
-    def _clean_up(self, step: Step, decision: Decision) -> None:
+    def _clean_up(self, step: Step, past: Past, decision: Decision) -> None:
         host = step.destination if decision.course in (Course.COPY_LEFT, Course.ONLY_COPY) else step.source
         try:
             connection = guarded(host, lambda: self._hosts.connection(host))
@@ -194,6 +195,8 @@ class _Recovery:
             self._conclude(step, Outcome.UNKNOWN, f"{decision.reason}; that could not be put right: {error}")
             return
         self._record.event("put right", step, host=host, course=decision.course.value)
+        if past.stopped:  # whose controller died before it could tell
+            self._record.remarks.append(ran_twice(step))
         if decision.course in (Course.ORIGINAL_LEFT, Course.ONLY_COPY):
             self._conclude(step, Outcome.DONE, decision.reason)
         else:

@@ -36,7 +36,9 @@ def test_it_may_start_some_time_after_its_source_has_taken_it_back() -> None:
 
 def test_it_is_tried_again_where_the_policy_says_so() -> None:
     bench = Bench(WORLD, Faults(breakdowns=(DOUBLES,)))
-    assert bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2", settings=MigrationSettings(retries=1)))).complete
+    result = bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2", settings=MigrationSettings(retries=1))))
+    assert result.complete
+    assert "'a' ran on both h1 and h2 for a moment: check it" in result.problems[0]
     assert bench.placement() == {uuid("a"): ["h2"]}
 
 

@@ -141,9 +141,16 @@ def test_what_was_started_late_when_nobody_looked_is_stopped_and_removed(late: f
     bench = Interrupted(Faults(breakdowns=(replace(LATE, late=late),)), started=True)
     bench.after(60.0)
     assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
-    check_done(bench, bench.resume())
+    result = bench.resume()
+    check_done(bench, result)
+    check_told(result)
     assert bench.found() == ["copy left"]
     check_stopped(bench)
+
+
+def check_told(result: RunResult) -> None:
+    (told,) = result.problems
+    assert "'a' ran on both h1 and h2 for a moment: check it" in told
 
 
 def test_what_was_started_late_after_its_step_had_failed_is_stopped_and_removed() -> None:
@@ -156,6 +163,7 @@ def test_what_was_started_late_after_its_step_had_failed_is_stopped_and_removed(
     assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
     again = resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
     assert again.complete
+    check_told(again)
     assert bench.placement() == {uuid("a"): ["h2"], uuid("b"): ["h3"]}
 
 
@@ -164,7 +172,9 @@ def test_what_had_been_stopped_when_its_controller_died_is_removed() -> None:
     bench.after(20.0)
     bench.journal.event(bench.number, "remains", "s1", {"taken": "suspended"})
     bench.simulation.make_stand_still("h2", uuid("a"))
-    check_done(bench, bench.resume())
+    result = bench.resume()
+    check_done(bench, result)
+    check_told(result)
     assert bench.found() == ["copy left"]
 
 

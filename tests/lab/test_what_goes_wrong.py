@@ -172,6 +172,32 @@ def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare
     assert guest.is_counting()
 
 
+def test_what_a_destination_starts_late_when_nobody_looks_is_stopped_by_resume(
+    clean_lab: Lab, prepare: Callable[..., Rebalance]
+) -> None:
+    """The same, but the run's process is killed in the copy."""
+    rebalance = prepare(
+        capacity=capacity(2), hosts=2, links=[Link("h1-nic", ("h1", "switch"), "80 Mbit/s"), *wide("h2")]
+    )
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    guest = clean_lab.start_guest(h1, "mail", 64, dirty_mib_per_s=0.5, working_set_mib=30)
+    policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
+    with h1.patience(8):
+        process = rebalance.start("apply", "-p", policy, "--yes")
+        log = h1.directory / "var/log/libvirt/qemu/mail.log"
+        wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)
+        with standing_still(h2):
+            process.kill()
+            process.communicate()
+            wait_until(lambda: "canceled" in h1.virsh("domstate", guest.uuid, "--reason"), "its return", timeout=30)
+        wait_until(lambda: clean_lab.where(guest).get("h2") == "running", "its late start", timeout=30)
+        assert clean_lab.where(guest) == {"h1": "running", "h2": "running"}
+        said = rebalance("resume", timeout=120)
+    assert "'mail' ran on both h1 and h2 for a moment" in said
+    assert clean_lab.where(guest) == {"h2": "running"}
+    assert guest.is_counting()
+
+
 @contextmanager
 def standing_still(host: LabHost) -> Iterator[None]:
     """Its daemon does nothing, but is there."""
