@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -31,6 +32,11 @@ __all__ = ["assess", "make_plan"]
 
 _MOST_ROUNDS = 12
 _MOST_DESTINATIONS_TRIED = 3
+_MOST_WAYS_AROUND = 12
+"""Searches that a knot of moves is worth, and how large a problem may be for that (domains times hosts):"""
+_LARGE = 20_000
+_MOST_MEMBERS = 6
+"""Of a knot, how many are tried elsewhere, those first that send least."""
 
 
 def make_plan(
@@ -110,6 +116,7 @@ class _Planning:
         self.advised: dict[str, str] = {}
         self.old_names = self._old_names()
         self.cuts: list[_Cut] = []
+        self.ways_around = _MOST_WAYS_AROUND
         self.optimal: IntArray | None = None
         """The placement found by trying all, if any was."""
 
@@ -174,6 +181,9 @@ class _Planning:
                 try:
                     made = make_schedule(self._moves(found.host), Budget(stop=stop), seed)
                 except StuckMovesError as error:
+                    around = self._around(found.host, error, seed, effort, elapsed)
+                    if around is not None:
+                        return around
                     cuts = [_Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
                 else:
                     if self._is_worth_its_steps(found.host, made.steps):
@@ -183,6 +193,62 @@ class _Planning:
                 return self._what_can_be_reached(found.host, cuts, seed, stop)
             self._add(cuts)
         return self.problem.start.copy(), _NOTHING
+
+    def _around(
+        self, placement: IntArray, stuck: StuckMovesError, seed: int, effort: int, elapsed: Callable[[], float]
+    ) -> tuple[IntArray, Schedule] | None:
+        """The best placement found that can be reached and in which, of each set of destinations that cannot be reached
+        together, somebody goes elsewhere. None: there is none, or the problem is too large to look for one.
+
+        What is forbidden grows on the way down a tree, and with it the score: its leaves are looked at best first.
+        """
+        if len(self.domains) * len(self.problem.hosts) > _LARGE:
+            return None
+        cuts, problem = self.cuts, self.problem
+        queue: list[tuple[tuple[float, ...], int, list[_Cut], IntArray]] = []
+        options = self._one_elsewhere(placement, stuck)
+        while True:
+            for option in options[: self.ways_around]:
+                self._add_to(cuts, option)
+                found = search(self.problem, seed=seed, effort=effort, elapsed=elapsed)
+                self.ways_around -= 1
+                heappush(queue, (self._costs(found.host), -self.ways_around, option, found.host))
+            if not queue or elapsed() >= 1.0:
+                break
+            _, _, option, placement = heappop(queue)
+            if (placement == self.problem.start).all():
+                # What forbids more is no better.
+                break
+            self._add_to(cuts, option)
+            narrow = self._impossible(placement)
+            try:
+                made = _NOTHING if narrow else make_schedule(self._moves(placement), Budget(), seed)
+            except StuckMovesError as error:
+                options = [[*option, *more] for more in self._one_elsewhere(placement, error)]
+            else:
+                if not narrow and self._is_worth_it(placement) and self._is_worth_its_steps(placement, made.steps):
+                    self.notes.append(self._went_around(stuck))
+                    return placement, made
+                options = [[*option, *narrow]] if narrow else []
+        self.cuts, self.problem = cuts, problem
+        return None
+
+    def _went_around(self, stuck: StuckMovesError) -> str:
+        names = " and ".join(f"'{self.domains[d].name}'" for d in sorted(stuck.stuck))
+        return f"{names} cannot all be moved as would be best: they block each other; some go elsewhere or stay"
+
+    def _one_elsewhere(self, placement: IntArray, stuck: StuckMovesError) -> list[list[_Cut]]:
+        """For each member of a knot, that it cannot have its destination; none where there is no knot of several."""
+        knot = next((knot for knot in stuck.knots if len(knot) > 1), frozenset[int]())
+        members = sorted(knot, key=lambda d: (self.domains[d].migration.memory, d))[:_MOST_MEMBERS]
+        return [[_Cut(d, int(placement[d]), stuck.stuck[d])] for d in members]
+
+    def _costs(self, placement: IntArray) -> tuple[float, ...]:
+        return tuple(round(float(cost), 9) for cost in State(self.compiled, placement).costs())
+
+    def _add_to(self, before: list[_Cut], cuts: list[_Cut]) -> None:
+        self.cuts = before
+        self._add(cuts)
 
     def _what_can_be_reached(
         self, placement: IntArray, cuts: Sequence[_Cut], seed: int, stop: Callable[[], bool]

@@ -51,11 +51,20 @@ class StuckMovesError(PlanImpossible):
     """The moves that no order, not even with detours, could make: domain (index) → what is missing, in words.
 
     ``proved``: every order was looked at, or it can be told without; else the search for one was broken off.
+    ``knots``: sets of these domains whose destinations cannot be reached together, whatever the others do.
     """
 
-    def __init__(self, stuck: Mapping[int, str], message: str, *, proved: bool = False) -> None:
+    def __init__(
+        self,
+        stuck: Mapping[int, str],
+        message: str,
+        *,
+        proved: bool = False,
+        knots: tuple[frozenset[int], ...] = (),
+    ) -> None:
         self.stuck = stuck
         self.proved = proved
+        self.knots = knots
         super().__init__(message)
 
 

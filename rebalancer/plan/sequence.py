@@ -10,6 +10,7 @@ from typing import TypeAlias
 from rebalancer.cluster.units import format_bytes, format_number
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.detours import by_and_by, every_way
+from rebalancer.plan.knots import knots
 from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.moves import TOO_NARROW, Moves, StuckMovesError
 from rebalancer.plan.order import arrange, parts
@@ -96,6 +97,7 @@ class _Sequences:
         self._costs: dict[tuple[int, int, int], float] = {}
         self._stuck: Mapping[int, str] = {}
         self._proved = False
+        self._knots: tuple[frozenset[int], ...] = ()
 
     def run(self, patient: frozenset[int]) -> list[Sequence]:
         """Sequences in which these domains wait for their names; none where none was found."""
@@ -112,7 +114,10 @@ class _Sequences:
             return found
         names = "; ".join(f"'{self.moves.domains[domain].name}': {text}" for domain, text in self._stuck.items())
         raise StuckMovesError(
-            self._stuck, f"no order of moves, even with detours, leads there: {names}", proved=self._proved
+            self._stuck,
+            f"no order of moves, even with detours, leads there: {names}",
+            proved=self._proved,
+            knots=self._knots,
         )
 
     def _run(self, walk: Walk) -> list[tuple[Leg, ...]]:
@@ -208,6 +213,7 @@ class _Sequences:
         left = list(left)
         self._stuck = {domain: self._lack(walk, domain) for domain in left}
         self._proved = proved
+        self._knots = knots(walk, left)
         remedy = self._remedy(walk, left)
         if remedy:
             self._stuck = {domain: f"{text}; {remedy}" for domain, text in self._stuck.items()}

@@ -137,6 +137,54 @@ rules:
     assert any("no other host can help" in note for note in plan.notes)
 
 
+ONE_WAY = replace(
+    cluster("h1", "h2", "h3", memory=8, left=("h1", 8), right=("h2", 8)),
+    links=(nic("h1", 1e9), nic("h2", 1e9), nic("h3", 1e9)),
+)
+"""Two domains that are to change places, and a host that can be reached and not left again."""
+SWAP = """
+rules:
+  - capacity: {resource: memory}
+  - pin: {select: "name == 'left'", hosts: [h2], soft: 5}
+  - pin: {select: "name == 'right'", hosts: [h1], soft: 5}
+links:
+  - {select: "name == 'h3-nic'", outbound: 1 kbit/s}
+"""
+
+
+def test_of_those_that_block_each_other_only_one_goes_elsewhere() -> None:
+    plan = make_plan(ONE_WAY, policy(SWAP))
+    assert {step.domain for step in plan.steps} == {"left", "right"}
+    assert [step.destination for step in plan.steps if step.destination != "h3"] in (["h1"], ["h2"])
+    assert plan.after.total == 5.0
+    assert any("they block each other" in note for note in plan.notes)
+
+
+def test_the_best_of_those_that_block_each_other_goes_elsewhere() -> None:
+    plan = make_plan(ONE_WAY, policy(SWAP.replace("[h2], soft: 5", "[h2], soft: 6")))
+    assert sorted((step.domain, step.destination) for step in plan.steps) == [("left", "h2"), ("right", "h3")]
+
+
+def test_knots_one_after_another_are_all_got_around() -> None:
+    world = cluster(
+        *("h1", "h2", "h3", "h4", "h5"),
+        memory=8,
+        left=("h1", 8),
+        right=("h2", 8),
+        up=("h4", 8),
+        down=("h5", 8),
+    )
+    world = replace(world, links=tuple(nic(host.name, 1e9) for host in world.hosts))
+    both = SWAP.replace(
+        "links:",
+        """  - pin: {select: "name == 'up'", hosts: [h5], soft: 3}
+  - pin: {select: "name == 'down'", hosts: [h4], soft: 3}
+links:""",
+    )
+    plan = make_plan(world, policy(both))
+    assert plan.after.total == 5.0, "where one of the heavier pair has left, the other pair changes places"
+
+
 def test_a_domain_that_would_never_converge_stays_and_the_reason_is_said() -> None:
     world = cluster("h1", "h2", hot=("h1", 4))
     traits = replace(world.domains[0].migration, dirty_rate=BytesPerSecond(50e6))
