@@ -65,7 +65,7 @@ class Decision:
 
 def course(step: Step, past: Past, source: Finding, destination: Finding) -> Decision:
     if not source.answered or not destination.answered:
-        return _half_known(step, past.expected, source, destination)
+        return _half_known(step, source, destination)
     here, there = source.active, destination.active
     if any(sighting.migrating for sighting in (here, there) if sighting is not None):
         return _decided(Course.GOES_ON, "its migration is still under way")
@@ -133,18 +133,12 @@ def on_both(step: Step) -> str:
     )
 
 
-def _half_known(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Decision:
+def _half_known(step: Step, source: Finding, destination: Finding) -> Decision:
+    """A domain that runs on its destination may run on a silent source, too: one that was cut off takes it back."""
+    silent = " and ".join(_silent(finding) for finding in (source, destination) if not finding.answered)
     there = destination.active
-    if (
-        there is not None
-        and not there.migrating
-        and (there.name, there.state) == (step.name_after, DomainState.RUNNING)
-        and expected is DomainState.RUNNING
-    ):
-        # A hypervisor lets the copy run only when the original has stopped for good.
-        return _decided(Course.MOVED, f"it runs on {step.destination}; {_silent(source)}")
-    silent = [finding for finding in (source, destination) if not finding.answered]
-    return _decided(Course.UNCLEAR, " and ".join(_silent(finding) for finding in silent))
+    seen = f"it is {there.state} on {step.destination}, but " if there is not None else ""
+    return _decided(Course.UNCLEAR, f"{seen}{silent}")
 
 
 def _silent(finding: Finding) -> str:

@@ -73,8 +73,10 @@ def whereabouts(source: Finding, destination: Finding, before: Place | None) -> 
     return before if not source.answered else None
 
 
-def judge(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Verdict:
-    """``expected``: the domain's state before the step."""
+def judge(
+    step: Step, expected: DomainState, source: Finding, destination: Finding, *, reported: bool = False
+) -> Verdict:
+    """``expected``: the domain's state before the step; ``reported``: its source has said that it has moved it."""
     if not destination.answered:
         return _without_destination(step, source, destination)
     if destination.active is None:
@@ -82,10 +84,10 @@ def judge(step: Step, expected: DomainState, source: Finding, destination: Findi
     there = destination.active
     if not _is_as_planned(step, expected, there):
         return _half_arrived(step, source, destination)
-    return _arrived(step, expected, source)
+    return _arrived(step, expected, source, reported=reported)
 
 
-def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
+def _arrived(step: Step, expected: DomainState, source: Finding, *, reported: bool) -> Verdict:
     place = Place(host=step.destination, name=step.name_after)
     if source.answered and source.active is None:
         if source.sighting is None:
@@ -98,11 +100,11 @@ def _arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
         doubled = source.active.state is DomainState.RUNNING and not source.active.migrating
         both = f"active on both {step.source} and {step.destination}: find out which is right and stop the other"
         return Verdict(outcome=Outcome.UNKNOWN, reason=on_both(step) if doubled else both, doubled=doubled)
-    if expected is DomainState.RUNNING:
-        # A hypervisor lets the copy run only when the original has stopped for good.
-        reason = f"{step.source} could not be asked ({source.error})"
-        return Verdict(outcome=Outcome.DONE, place=place, reason=reason)
-    return Verdict(outcome=Outcome.UNKNOWN, reason=_silent(source))
+    if reported and expected is DomainState.RUNNING:
+        return Verdict(outcome=Outcome.DONE, place=place, reason=_silent(source))
+    # A source that is cut off may have taken it back, so that it runs on both (see remains.py).
+    reason = f"it is {expected} on {step.destination}, but {_silent(source)}"
+    return Verdict(outcome=Outcome.UNKNOWN, place=place, reason=reason)
 
 
 def _not_arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:

@@ -55,6 +55,17 @@ def test_one_that_answers_only_after_a_while_is_waited_for() -> None:
     assert bench.simulation.find("h2", uuid("a")) is None
 
 
+def test_a_source_that_is_silent_then_is_not_taken_for_having_moved_it() -> None:
+    """It has said that the migration failed: what runs on the destination then is not all that runs."""
+    bench = Bench(WORLD, Faults(breakdowns=(replace(DOUBLES, late=20.0),)))
+    broke = 1.5
+    bench.simulation.faults = replace(bench.simulation.faults, outages=(Outage(host="h1", since=broke + 1.0),))
+    result = bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2")))
+    assert bench.placement() == {uuid("a"): ["h1", "h2"]}
+    assert result.outcomes["s1"].outcome is Outcome.UNKNOWN
+    assert "h1 could not be asked" in result.outcomes["s1"].reason
+
+
 def test_a_definition_that_is_left_on_the_source_is_removed() -> None:
     bench = Bench(WORLD, Faults(keeps_definition=frozenset({1})))
     assert bench.run(plan(WORLD, step(WORLD, 1, "a", "h1", "h2"))).complete

@@ -265,12 +265,13 @@ def test_a_source_out_of_sight_for_a_while_does_not_matter() -> None:
     assert len(bench.events("out of sight")) == 1
 
 
-def test_a_source_that_never_comes_back_is_settled_by_the_destination() -> None:
+def test_a_source_that_never_comes_back_leaves_it_unknown_for_it_may_run_there_too() -> None:
     world = cluster(["h1", "h2"], [domain("a", "h1", memory=20 * GB)])
     bench = Bench(world, Faults(outages=(Outage(host="h1", since=5),)))
     result = bench.run(plan(world, step(world, 1, "a", "h1", "h2", duration=20.0)))
-    assert outcomes(result) == {"s1": "done"}
-    assert "h1 could not be asked" in result.outcomes["s1"].reason
+    assert outcomes(result) == {"s1": "unknown"}
+    assert result.where[uuid("a")] == Place(host="h2", name="a")
+    assert "it is running on h2, but h1 could not be asked" in result.outcomes["s1"].reason
 
 
 def test_neither_host_answering_is_unknown_and_its_dependants_are_skipped() -> None:

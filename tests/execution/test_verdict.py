@@ -28,7 +28,7 @@ H1, H2 = Place(host="h1", name="a"), Place(host="h2", name="a")
     [
         (None, RUNS, Outcome.DONE, H2, True),
         (OFF, RUNS, Outcome.DONE, H2, False),
-        (SILENT, RUNS, Outcome.DONE, H2, False),
+        (SILENT, RUNS, Outcome.UNKNOWN, H2, False),
         (RUNS, RUNS, Outcome.UNKNOWN, None, False),
         (PAUSED, RUNS, Outcome.UNKNOWN, None, False),
         (RUNS, None, Outcome.FAILED, H1, True),
@@ -65,6 +65,12 @@ def test_what_the_hosts_say_decides(
 @pytest.mark.parametrize(("here", "doubled"), [(RUNS, True), (PAUSED, False), (MOVES, False), (None, False)])
 def test_what_runs_on_both_hosts_is_told_apart(here: Sighting | None, doubled: bool) -> None:
     assert judge(STEP, DomainState.RUNNING, finding("h1", here), finding("h2", RUNS)).doubled is doubled
+
+
+def test_a_silent_source_is_believed_where_it_had_said_that_it_moved_the_domain() -> None:
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", SILENT), finding("h2", RUNS), reported=True)
+    assert (verdict.outcome, verdict.place) == (Outcome.DONE, H2)
+    assert "h1 could not be asked" in verdict.reason
 
 
 def test_remains_that_stand_still_are_no_second_domain() -> None:
