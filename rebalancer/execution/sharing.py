@@ -56,7 +56,7 @@ def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) 
             route=follow(step.links, step.source, guards.ends),
             ceiling=BytesPerSecond(UNLIMITED) if settings.bandwidth is None else settings.bandwidth,
             max_downtime=settings.max_downtime,
-            burst=switchover_burst(domain.migration),
+            burst=switchover_burst(domain.migration) if settings.live and step.predicted.rung is None else 0.0,
             unit=offers.bandwidth_unit,
             floor=floor_of(domain.migration, settings),
             weight=settings.weight,

@@ -344,9 +344,10 @@ class _Planning:
             goal = int(placement[d])
             trip = trips.trip(d, int(self.problem.start[d]), goal)
             if not trip.best:
-                # Too narrow for one is too narrow for all that share the way.
-                at_home = np.flatnonzero(self.problem.start == self.problem.start[d])
-                cuts += [_Cut(int(other), goal, TOO_NARROW) for other in at_home]
+                # Too narrow for one is too narrow for most that share the way.
+                home = int(self.problem.start[d])
+                at_home = (int(other) for other in np.flatnonzero(self.problem.start == home))
+                cuts += [_Cut(o, goal, TOO_NARROW) for o in at_home if not trips.trip(o, home, goal).best]
             elif not trip.possible:
                 why = remedy(float(trip.traits.memory), trip.traits.writing, trip.best, trip.settings.max_downtime)
                 cuts.append(_Cut(d, goal, f"would never converge: {why}"))

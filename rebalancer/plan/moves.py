@@ -82,7 +82,7 @@ def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: in
         route=route,
         ceiling=BytesPerSecond(float("inf")) if settings.bandwidth is None else settings.bandwidth,
         max_downtime=settings.max_downtime,
-        burst=switchover_burst(moves.domains[domain].migration),
+        burst=switchover_burst(moves.domains[domain].migration) if settings.live else 0.0,
         unit=unit,
         floor=floor_of(moves.domains[domain].migration, settings),
         weight=settings.weight,

@@ -159,7 +159,7 @@ class Trips:
             route=route,
             links=links,
             load=flow.load,
-            burst=flow.burst / BURST_WINDOW / (1 + WIRE_OVERHEAD),
+            burst=0.0,
             unit=unit,
             best=0.0,
             floor=0.0,
@@ -170,6 +170,10 @@ class Trips:
         )
         trip.best = self._best(trip, flow)
         needed = flow.floor / trip.overheads.efficiency
+        if trip.best >= needed:
+            # One that does not converge is slowed down, switched over or stopped before its last bytes are sent.
+            trip.burst = flow.burst / BURST_WINDOW / (1 + WIRE_OVERHEAD)
+            trip.best = self._best(trip, flow)
         trip.floor = needed if trip.best >= needed else 0.0
         return trip
 

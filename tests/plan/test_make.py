@@ -299,6 +299,33 @@ def test_a_domain_is_never_parked_on_a_host_that_cannot_run_it() -> None:
     assert any("no other host can help" in note for note in plan.notes)
 
 
+def frantic(**settings: str) -> tuple[Cluster, Policy]:
+    """A host to be emptied, over 1 Gbit/s, of a calm guest and one that writes 900 MiB/s."""
+    world = cluster("h1", "h2", "h3", calm=("h1", 4), frantic=("h1", 4)).with_maintenance(frozenset({"h1"}))
+    calm, busy = world.domains
+    busy = replace(busy, migration=replace(busy.migration, dirty_rate=BytesPerSecond(900 * 2.0**20)))
+    hosts = tuple(replace(host, migration=replace(host.migration, post_copy=True)) for host in world.hosts)
+    world = replace(world, hosts=hosts, domains=(calm, busy), links=tuple(nic(host.name, 1.25e8) for host in hosts))
+    text = ", ".join(f"{key}: {value}" for key, value in settings.items())
+    migration = f"migration: [{{select: \"name == 'frantic'\", {text}}}]\n" if text else ""
+    return world, policy("links: [{select: 'true', most: 80%}]\n" + migration, "evacuate")
+
+
+def test_a_guest_that_writes_more_than_links_carry_keeps_no_other_back_and_says_what_would_help() -> None:
+    plan = make_plan(*frantic())
+    assert [step.domain for step in plan.steps] == ["calm"]
+    assert all("would never converge" in reason for reason in plan.unplaced[0].reasons.values())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"when_not_converging": "[post_copy]"}, {"when_not_converging": "[pause]"}, {"live": "false"}]
+)
+def test_a_guest_that_need_not_converge_may_write_more_than_links_carry(settings: dict[str, str]) -> None:
+    plan = make_plan(*frantic(**settings))
+    assert {step.domain for step in plan.steps} == {"calm", "frantic"}
+    assert not plan.unplaced
+
+
 def test_moves_over_links_too_narrow_do_not_keep_the_others_back() -> None:
     names = [f"h{i}" for i in range(1, 6)]
     world = cluster(*names, **{f"web{i}": ("h1", 1.5) for i in range(8)})

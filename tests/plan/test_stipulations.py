@@ -88,6 +88,15 @@ def test_what_cannot_be_in_time_is_said() -> None:
         planned(moves, StepRules(deadline=(limit,)))
 
 
+def test_who_is_late_because_of_one_that_can_never_be_in_time_is_not_refused() -> None:
+    moves = world(HOSTS, GOALS, settings=MigrationSettings(per_host=1))
+    limit = TimeLimit(name="d", domains=of(moves, "u"), within=Seconds(1.0))
+    rules = StepRules(deadline=(limit,), no_delay=(StepGroup(name="n", domains=of(moves, "v")),))
+    with pytest.raises(StuckMovesError) as refused:
+        planned(moves, rules)
+    assert refused.value.stuck.keys() == of(moves, "u")
+
+
 def test_who_is_not_to_be_delayed_starts_at_once() -> None:
     moves = world(HOSTS, GOALS, settings=MigrationSettings(per_host=1))
     for name in "uvw":
