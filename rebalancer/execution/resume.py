@@ -32,6 +32,7 @@ __all__ = ["resume"]
 BETWEEN = Seconds(1.0)
 UNCERTAIN = frozenset(set(Course) - {Course.MOVED, Course.NOT_MOVED, Course.GOES_ON})
 """What may be one moment of a migration that ends just now."""
+UNSETTLED = frozenset({StepState.INTENDED, StepState.UNKNOWN})
 LATE = frozenset({Course.STARTED_LATE, Course.COPY_LEFT, Course.DOUBLED})
 """What may have come of a step after it had failed, its destination going on where it stood still."""
 
@@ -92,21 +93,21 @@ class _Recovery:
             known = self._steps[step.id]
             if known.state is StepState.DONE:
                 self.settled[step.id] = _done(known)
-            elif known.state in (StepState.INTENDED, StepState.UNKNOWN):
+            elif known.state in UNSETTLED:
                 self._reconcile(step)
-            elif known.state is StepState.FAILED and known.attempts:
-                self._look_again(step)
+            elif known.attempts:
+                self._look_again(step, known.state)
             elif known.state is not StepState.PLANNED:
                 self._record.again(step, f"it was {known.state}")
 
-    def _look_again(self, step: Step) -> None:
-        """At a step that failed: it is to be started again, unless its destination has started the domain since."""
+    def _look_again(self, step: Step, state: StepState) -> None:
+        """At a step that has failed: it is to be started again, unless its destination has started the domain since."""
         past = self._past(step)
         decision = self._decide(step, past)
         if decision.course in LATE:
             self._settle(step, past, decision)
         else:
-            self._record.again(step, f"it was {StepState.FAILED}")
+            self._record.again(step, f"it was {state}")
 
     def _reconcile(self, step: Step) -> None:
         past = self._past(step)
@@ -212,7 +213,7 @@ class _Recovery:
         last = next((event for event in reversed(events) if event.kind in ("intent", "put right", "remains")), None)
         return Past(
             expected=self._state_before(step),
-            stayed=self._steps[step.id].state is StepState.FAILED,
+            stayed=self._steps[step.id].state not in UNSETTLED,
             suspended=any(event.detail.get("taken") == "pause" for event in events),
             stopped=last is not None and last.detail.get("taken") == Take.SUSPEND.value,
         )

@@ -167,6 +167,17 @@ def test_what_was_started_late_after_its_step_had_failed_is_stopped_and_removed(
     assert bench.placement() == {uuid("a"): ["h2"], uuid("b"): ["h3"]}
 
 
+def test_it_is_looked_for_though_somebody_who_resumed_the_run_has_died_since() -> None:
+    bench = Bench(WORLD, Faults(breakdowns=(LATE,)))
+    bench.run(MADE)
+    bench.journal.again(1, "s1", "it was failed")
+    bench.hosts.clock().sleep(40.0)
+    bench.simulation.advance(bench.hosts.clock().now())
+    again = resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+    assert again.complete
+    check_told(again)
+
+
 def test_what_had_been_stopped_when_its_controller_died_is_removed() -> None:
     bench = Interrupted(Faults(breakdowns=(replace(LATE, late=0.0),)), started=True)
     bench.after(20.0)
