@@ -16,7 +16,8 @@ __all__ = ["Guarded", "Observer", "Silent"]
 class Observer(Protocol):
     """Called from the run's thread; must return at once. Rates are caps in bytes per second, None: uncapped."""
 
-    def run_started(self, plan: Plan, run_id: int) -> None: ...
+    def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
+        """``done``: steps that earlier attempts have done, which are not told again."""
 
     def step_started(self, step: Step, rate: BytesPerSecond | None) -> None: ...
 
@@ -34,7 +35,7 @@ class Observer(Protocol):
 class Silent:
     """Sees everything and says nothing; a base for observers that care for some events only."""
 
-    def run_started(self, plan: Plan, run_id: int) -> None: ...
+    def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None: ...
 
     def step_started(self, step: Step, rate: BytesPerSecond | None) -> None: ...
 

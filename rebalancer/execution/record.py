@@ -28,8 +28,9 @@ class Record:
         self._journal = journal
         self._observer = Guarded(observer)
 
-    def begin(self, plan: Plan) -> None:
-        self._tell(lambda observer: observer.run_started(plan, self.run))
+    def begin(self, plan: Plan, done: int = 0) -> None:
+        """``done``: steps that are so already."""
+        self._tell(lambda observer: observer.run_started(plan, self.run, done))
 
     def lose(self, reason: str) -> None:
         self.lost = self.broken = reason

@@ -59,7 +59,7 @@ def resume(
         return _as_recorded(found)
     journal.take_over(run)
     record = Record(journal, observer, run)
-    record.begin(plan)
+    record.begin(plan, done=sum(step.state is StepState.DONE for step in found.steps))
     asked = stop or StopSignal()
     guard = guard_of(plan, safeguards, hosts, journal, record, clock)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):

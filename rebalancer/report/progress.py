@@ -68,9 +68,9 @@ class _Lines(Silent):
         self._ended = 0
         self._quarter: dict[str, int] = {}
 
-    def run_started(self, plan: Plan, run_id: int) -> None:
-        self._steps = len(plan.steps)
-        self._say(Text(f"run {run_id}: {self._steps} steps"))
+    def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
+        self._steps, self._ended = len(plan.steps), done
+        self._say(Text(f"run {run_id}: {self._steps} steps" + (f", {done} done already" if done else "")))
 
     def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
         at = "without a cap" if rate is None else f"at {format_rate(rate)}"

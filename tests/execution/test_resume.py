@@ -11,8 +11,9 @@ from rebalancer_simulator import Breakdown, Faults, Outage
 from rebalancer.cluster import DomainState
 from rebalancer.drivers import MigrationOptions
 from rebalancer.errors import HostUnreachable
-from rebalancer.execution import Outcome, RunResult, RunState
+from rebalancer.execution import Outcome, RunResult, RunState, Silent
 from rebalancer.execution.resume import resume
+from rebalancer.plan.model import Plan
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
 
 WORLD = cluster(["h1", "h2", "h3"], [domain("a", "h1", memory=4 * GB), domain("b", "h2")])
@@ -279,6 +280,21 @@ def test_a_host_that_does_not_answer_makes_it_unknown_until_it_does() -> None:
     assert "h1 could not be asked" in first.outcomes["s1"].reason
     bench.after(60.0)
     check_done(bench, bench.resume())
+
+
+def test_what_is_done_already_is_counted() -> None:
+    class Counts(Silent):
+        done = -1
+
+        def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
+            self.done = done
+
+    bench = Bench(WORLD, Faults(outages=(Outage(host="h3", until=200.0),)))
+    assert outcomes(bench.run(MADE)) == {"s1": "done", "s2": "failed"}
+    bench.hosts.clock().sleep(200.0)
+    counts = Counts()
+    resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock(), observer=counts)
+    assert counts.done == 1
 
 
 def test_steps_that_failed_or_were_not_started_are_tried_again() -> None:

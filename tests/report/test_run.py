@@ -59,6 +59,16 @@ def test_a_run_that_the_hosts_contradict_is_not_complete():
     assert (data["complete"], data["problems"]) == (False, ["'db' runs nowhere"])
 
 
+def test_progress_counts_what_earlier_attempts_have_done():
+    made, out = console(100)
+    with progress(made, StopSignal()) as observer:
+        observer.run_started(PLAN, 7, 1)
+        observer.step_finished(PLAN.steps[1], outcome(2, Outcome.DONE))
+    first, last = out.getvalue().splitlines()
+    assert first == "run 7: 2 steps, 1 done already"
+    assert last.endswith("(2 of 2)")
+
+
 def test_progress_as_lines_tells_quarters_and_stopping_once():
     made, out = console(100)
     stop = StopSignal()
