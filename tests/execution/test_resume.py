@@ -282,6 +282,17 @@ def test_a_host_that_does_not_answer_makes_it_unknown_until_it_does() -> None:
     check_done(bench, bench.resume())
 
 
+def test_a_definition_on_a_source_that_was_cut_off_as_the_copy_ended_is_removed_once_it_answers() -> None:
+    """Found by the fault campaign: the step was called done, so that nobody looked again."""
+    cut_off = Outage(host="h1", since=3.0, until=200.0)
+    bench = Bench(WORLD, Faults(outages=(cut_off,), keeps_definition=frozenset({1})))
+    assert outcomes(bench.run(MADE)) == {"s1": "unknown", "s2": "skipped"}
+    bench.hosts.clock().sleep(200.0)
+    again = resume(1, MADE, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+    assert again.complete
+    assert bench.simulation.find("h1", uuid("a")) is None
+
+
 def test_what_is_done_already_is_counted() -> None:
     class Counts(Silent):
         done = -1
