@@ -88,8 +88,16 @@ class Engine:
     @property
     def frees_hosts(self) -> bool:
         """Whether a host that carries nothing is worth something."""
+        return self._has_curve(at.IN_USE)
+
+    @property
+    def evens_out(self) -> bool:
+        """Whether it is a goal that hosts are alike."""
+        return self._has_curve(at.EVEN_ROOT, at.EVEN_SQUARE)
+
+    def _has_curve(self, *wanted: int) -> bool:
         kinds = self._ci[at.CURVE_KIND]
-        return any(self._ci[kinds + curve] == at.IN_USE for curve in range(self._ci[at.CURVES]))
+        return any(self._ci[kinds + curve] in wanted for curve in range(self._ci[at.CURVES]))
 
     def another(self, seed: int) -> Self:
         """A search of its own from the same state on, over the same constants."""

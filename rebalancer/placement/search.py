@@ -38,8 +38,12 @@ _LOOKS = 1_000_000
 """The same for a descent."""
 _SAMPLES = 50_000
 """Moves looked at to see what one typically changes, at most."""
-_QUICK = 0.1
-"""The share of the time for the first, quick cooling where there is a thorough one."""
+_TRIAL = 0.2
+"""Of the tries that the default effort has: how many go into each of the two coolings of which the better one goes on."""
+_LONGEST_TRIAL = 0.25
+"""Where one of them would take a larger share of the time there are none."""
+_FIRST_MEETING = 0.4
+"""From how much of a cooling on the searches go on from the best of them, every tenth of it."""
 _COMPILED_IS_FASTER = 50
 """How much less is tried where kernels are interpreted that should be compiled."""
 _LARGE = 20_000
@@ -82,6 +86,8 @@ class _Cooling:
 
 _TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
 _TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
+_TO_EVEN_OUT = _Cooling(hot=0.03, cold=5e-5, homesickness=(50.0, 8.0), swaps=0.5, bias=0.8, alike=0.8)
+"""Where any change of place helps a little, few domains that are chosen well do as much as many."""
 _TO_FREE_HOSTS = _Cooling(hot=0.1, cold=1e-3, homesickness=(1.0, 0.3), clearances=0.01)
 _WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
 
@@ -94,8 +100,7 @@ class _Search:
         self.searches = [first, *(first.another(seed + 1_000_003 * index) for index in range(1, number))]
         self.reduced = first.compiled is None and size > _SMALL
         self.tries = _tries(len(problem.domains), effort, size <= _SMALL)
-        self.quick = _tries(len(problem.domains), min(effort, _DEFAULT_EFFORT), size <= _SMALL)
-        """How many of them go into a first, quick cooling."""
+        self.trial = int(_TRIAL * _tries(len(problem.domains), _DEFAULT_EFFORT, size <= _SMALL))
         if self.reduced:
             self.tries //= _COMPILED_IS_FASTER
         self.elapsed = elapsed
@@ -127,18 +132,25 @@ class _Search:
         typical = max(each.get(at.TYPICAL) for each in self.searches)
         if focus == 1 and typical <= 0:
             typical = 1.0  # what repairs is too rare to be met by chance alone
-        first = _cooling(self.searches[0], focus)
-        if typical <= 0 or first in (_TO_REPAIR, _TO_FREE_HOSTS) or self.tries <= self.quick:
-            self._cool(first, self.tries, typical, begin, end, focus)
+        near = _cooling(self.searches[0], focus)
+        far = _far(near)
+        if typical <= 0 or far is None or self.tries <= self.trial:
+            self._cool(near, self.tries, typical, begin, end, focus)
             return
-        between = begin + _QUICK * (end - begin)
-        self._cool(first, self.quick, typical, begin, between, focus)
-        if not self.stopped:
-            self._cool(_thorough(first), self.tries - self.quick, typical, max(between, self.elapsed()), end, focus)
+        self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
+        passed = self.elapsed()
+        if (passed - begin) * _SLICES > _LONGEST_TRIAL * (end - begin):
+            self._cool(near, self.tries, typical, passed, end, focus)
+            return
+        self._cool(near, self.trial, typical, passed, end, focus)
+        found = self.best().best_cost
+        self._cool(far, self.trial, typical, self.elapsed(), end, focus)
+        better = far if is_less(self.best().best_cost, found) else near
+        self._cool(better, self.tries - 2 * self.trial, typical, self.elapsed(), end, focus)
 
     def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-tries // _SLICE))
-        done = 0.0 if typical > 0 else 1.0
+        done, meeting = 0.0 if typical > 0 and not self.stopped else 1.0, _FIRST_MEETING
         index = 0
         while done < 1.0:
             self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=tries // slices))
@@ -150,8 +162,9 @@ class _Search:
                 self.stopped = True
                 break
             done = max(index / slices, (passed - begin) / (0.97 * (end - begin)))
-            if index % (slices // 10) == 0 and done > 0.4:
+            if done >= meeting:
                 self._meet()
+                meeting += 0.1
         self._each(self._finish)
         self._meet()
 
@@ -251,13 +264,17 @@ def _cooling(engine: Engine, focus: int) -> _Cooling:
         return _TO_REPAIR
     if engine.frees_hosts:
         return _TO_FREE_HOSTS
-    return _WITH_BOTH_ENDS if engine.counts_both_ends else _TO_BETTER
+    if engine.counts_both_ends:
+        return _WITH_BOTH_ENDS
+    return _TO_EVEN_OUT if engine.evens_out else _TO_BETTER
 
 
-def _thorough(cooling: _Cooling) -> _Cooling:
-    """For a longer search, from where most of what moves gain is still lost again."""
-    home = (4.0, 2.0) if cooling is _WITH_BOTH_ENDS else (0.0, 0.0)
-    return replace(cooling, hot=3.0, cold=3e-3, homesickness=home, swaps=0.4, bias=0.8, alike=0.8)
+def _far(near: _Cooling) -> _Cooling | None:
+    """What may be better: to begin where most of what moves gain is lost again, with less of a pull home."""
+    if near in (_TO_REPAIR, _TO_FREE_HOSTS):
+        return None
+    home, swaps = ((4.0, 2.0), 0.2) if near is _WITH_BOTH_ENDS else ((0.0, 0.0), 0.4)
+    return replace(near, hot=3.0, cold=3e-3, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
 
 
 def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:

@@ -37,9 +37,11 @@ from rebalancer.placement.kernels.layout import (
     LEVELS,
     MAX_MOVES,
     MOVED,
+    MOVERS,
     PER_HOST,
     PLACE,
     POOLS,
+    REACH,
     SCRATCH,
     SETTINGS,
     SPENT,
@@ -61,7 +63,7 @@ from rebalancer.placement.kernels.moves import (
     shift,
     soft_shift,
 )
-from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, squeeze_in, undo
+from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, some_resident, squeeze_in, undo
 from rebalancer.placement.kernels.types import Floats, Ints
 
 __all__ = ["anneal", "keep_best"]
@@ -160,26 +162,44 @@ def some_rank(ci: Ints, si: Ints, sf: Floats) -> int:
     """A place in the order of domains by size: any, or rather a large one."""
     if chance(ci, si) < sf[ci[SETTINGS] + BIAS]:
         return ci[ci[LARGE] + below(ci, si, ci[LARGES])]
-    return below(ci, si, ci[DOMAINS])
+    return below(ci, si, ci[MOVERS])
 
 
 @kernel
-def partner(ci: Ints, si: Ints, sf: Floats, rank: int) -> int:
-    """A domain to change places with: any, or one of about the same size."""
-    domains = ci[DOMAINS]
+def some_host(ci: Ints, si: Ints, domain: int) -> int:
+    """A host where a domain may ever go, or where it is."""
+    reach = ci[REACH] + 2 * domain
+    number = ci[reach + 1]
+    return below(ci, si, ci[HOSTS]) if number < 0 else ci[ci[reach] + below(ci, si, number)]
+
+
+@kernel
+def some_neighbour(ci: Ints, si: Ints, domain: int) -> int:
+    """A domain that stands where this one may ever go; itself where there is none."""
+    reach = ci[REACH] + 2 * domain
+    number = ci[reach + 1]
+    if number < 0:
+        return ci[ci[BY_SIZE] + below(ci, si, ci[MOVERS])]
+    other = some_resident(ci, si, ci[ci[reach] + below(ci, si, number)])
+    return other if other >= 0 else domain
+
+
+@kernel
+def partner(ci: Ints, si: Ints, sf: Floats, domain: int, rank: int) -> int:
+    """A domain to change places with: any where the first can go, or one of about the same size."""
     if chance(ci, si) < sf[ci[SETTINGS] + ALIKE]:
-        reach = domains // 20 + 5
-        rank += below(ci, si, 2 * reach + 1) - reach
-        if 0 <= rank < domains:
+        near = ci[MOVERS] // 20 + 5
+        rank += below(ci, si, 2 * near + 1) - near
+        if 0 <= rank < ci[MOVERS]:
             return ci[ci[BY_SIZE] + rank]
-    return below(ci, si, domains)
+    return some_neighbour(ci, si, domain)
 
 
 @kernel
 def some_room(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int) -> int:
     """A host, other than ``source``, whose capacities a domain fits; -1 where a few looks find none."""
     for _ in range(LOOKS):
-        host = below(ci, si, ci[HOSTS])
+        host = some_host(ci, si, domain)
         if host != source and fits(ci, cf, sf, domain, -1, host):
             return host
     return -1
@@ -191,7 +211,7 @@ def try_swap(ci: Ints, cf: Floats, si: Ints, sf: Floats, rank: int, limit: float
     domain = ci[ci[BY_SIZE] + rank]
     source = si[ci[PLACE] + domain]
     for _ in range(LOOKS):
-        other = partner(ci, si, sf, rank)
+        other = partner(ci, si, sf, domain, rank)
         destination = si[ci[PLACE] + other]
         if destination == source or not fits(ci, cf, sf, domain, other, destination):
             continue
@@ -211,7 +231,7 @@ def try_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: fl
     """Another domain makes room and goes on to a third host, often to where it started."""
     source = si[ci[PLACE] + domain]
     for _ in range(LOOKS):
-        other = below(ci, si, ci[DOMAINS])
+        other = some_neighbour(ci, si, domain)
         destination = si[ci[PLACE] + other]
         if destination == source or not fits(ci, cf, sf, domain, other, destination):
             continue
@@ -251,7 +271,7 @@ def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
     if way < sf[ci[SETTINGS] + CHAINS]:
         return try_chain(ci, cf, si, sf, domain, limit)
     if way < sf[ci[SETTINGS] + SQUEEZES]:
-        destination = below(ci, si, ci[HOSTS])
+        destination = some_host(ci, si, domain)
         return destination != source and settle_chain(
             ci, cf, si, sf, squeeze_in(ci, cf, si, sf, domain, destination), limit
         )

@@ -105,16 +105,18 @@ from __future__ import annotations
     SETTINGS,  # sf: see ``anneal``
     SCRATCH,  # sf [L]
     STACK,  # si, moves of a chain that may be undone
-    BY_SIZE,  # [D], the domains, the smallest first
+    MOVERS,  # how many domains can go anywhere at all
+    BY_SIZE,  # [MOVERS], these, the smallest first
     LARGE,  # [LARGES], places in that order, each as often as its domain is large
     LARGES,
+    REACH,  # [D, 2], where the list of a domain's hosts begins and how many they are; -1: any
     ROOMS,
     ROOM_BOTHS,  # how many of them, the first, are of sums in which a moved domain counts on both of its hosts
     ROOM_CURVE,  # [ROOMS], which hard capacity; the scarcest first
     ROOM,  # sf [H, ROOMS], how much more may come
     NEED,  # [D, ROOMS]
     HEADER,
-) = range(93)
+) = range(95)
 
 # Kinds of curves
 CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)

@@ -48,6 +48,7 @@ __all__ = [
     "fits",
     "hard_load_shift",
     "overloaded",
+    "relieves",
     "soft_load_exchange",
     "soft_load_shift",
     "start_loads",
@@ -190,6 +191,19 @@ def overloaded(ci: Ints, cf: Floats, sf: Floats, host: int) -> bool:
         row = ci[ci[CURVE_ROW] + j]
         load, bound = sf[ci[LOAD] + host * rows + row], cf[ci[CURVE_BOUND] + host * curves + j]
         if load - bound > cf[ci[CURVE_SLACK] + j]:
+            return True
+    return False
+
+
+@kernel
+def relieves(ci: Ints, cf: Floats, sf: Floats, domain: int, host: int) -> bool:
+    """Whether a domain's leaving lessens by how much too much stands on a host."""
+    rows, curves = ci[ROWS], ci[CURVES]
+    for j in range(ci[HARD_CURVES]):
+        row = ci[ci[CURVE_ROW] + j]
+        demand = cf[ci[DEMAND] + domain * rows + row]
+        load, bound = sf[ci[LOAD] + host * rows + row], cf[ci[CURVE_BOUND] + host * curves + j]
+        if load - bound > cf[ci[CURVE_SLACK] + j] and counted(ci, row, domain, host, demand) > 0.0:
             return True
     return False
 

@@ -24,15 +24,17 @@ from rebalancer.placement.kernels.layout import (
     STACK,
     START,
 )
-from rebalancer.placement.kernels.loads import fits, overloaded
+from rebalancer.placement.kernels.loads import fits, overloaded, relieves
 from rebalancer.placement.kernels.moves import TOLERANCE, hard_shift, move, shift, soft_shift
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["add_chain_to_cost", "clear_out", "squeeze_in", "undo"]
+__all__ = ["add_chain_to_cost", "clear_out", "some_resident", "squeeze_in", "undo"]
 
 MOST_EJECTED = 7
 MOST_CLEARED = 30
 _TARGETS = 6
+_LOOKS = 6
+"""For a domain that can be moved out of the way."""
 
 
 @kernel
@@ -83,23 +85,30 @@ def best_target(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, host: i
 
 
 @kernel
+def some_resident(ci: Ints, si: Ints, host: int) -> int:
+    """A domain that stands on a host, -1 where none does."""
+    number = si[ci[RESIDENTS] + host]
+    if number == 0:
+        return -1
+    domain = si[ci[FIRST] + host]
+    for _ in range(below(ci, si, number)):
+        domain = si[ci[NEXT] + domain]
+    return domain
+
+
+@kernel
 def eject(ci: Ints, cf: Floats, si: Ints, sf: Floats, kept: int, host: int, likely: int, number: int) -> bool:
-    """Moves some other resident of a host to the best of a few that have room for it."""
-    other = si[ci[FIRST] + host]
-    for _ in range(below(ci, si, si[ci[RESIDENTS] + host])):
-        other = si[ci[NEXT] + other]
-    if other == kept:
-        other = si[ci[NEXT] + other]
-        if other < 0:
-            other = si[ci[FIRST] + host]
-        if other == kept:
-            return False
-    best = best_target(ci, cf, si, sf, other, host, likely, False)
-    if best < 0:
-        return False
-    shift(ci, cf, si, sf, other, best)
-    take(ci, cf, si, sf, other, best, number)
-    return True
+    """Moves a resident of an overloaded host, whose leaving helps, to the best of a few that have room for it."""
+    for _ in range(_LOOKS):
+        other = some_resident(ci, si, host)
+        if other == kept or not relieves(ci, cf, sf, other, host):
+            continue
+        best = best_target(ci, cf, si, sf, other, host, likely, False)
+        if best >= 0:
+            shift(ci, cf, si, sf, other, best)
+            take(ci, cf, si, sf, other, best, number)
+            return True
+    return False
 
 
 @kernel

@@ -11,6 +11,7 @@ from rebalancer.placement.evaluators.pools import PoolEvaluator
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.packing.curves import Curve, away, curves_of
 from rebalancer.placement.packing.groups import Counting, counting_of, term_fields
+from rebalancer.placement.packing.reach import reachable
 from rebalancer.placement.packing.tables import Rows, Tables
 from rebalancer.placement.primitives import (
     AllowedHosts,
@@ -71,6 +72,7 @@ class _Packing(Tables):
         self._placement()
         self._sums()
         self._static()
+        self._reach()
         self._distances()
         self._groups()
         self._group_moves()
@@ -121,24 +123,12 @@ class _Packing(Tables):
         self.header[at.LOAD] = self.sf.add(load.T)
         self.header[at.ROW_BOTH] = self.ci.add(rows.both)
         self.header[at.AWAY] = self.cf.add(away(curves, rows))
-        self._by_size(demand)
+        totals = np.abs(demand).sum(axis=1)
+        self.size = (np.abs(demand[totals > 0]) / totals[totals > 0, None]).sum(axis=0)
         self._add_curves(curves)
-        self._add_rooms(curves, rows, demand)
+        self._add_rooms(curves, rows, demand, load)
         self._add_extremes(extremes, extreme_rows)
         self._add_failovers(failovers)
-
-    def _by_size(self, demand: FloatArray) -> None:
-        """``demand``: float[K, D]."""
-        totals = np.abs(demand).sum(axis=1)
-        size = (np.abs(demand[totals > 0]) / totals[totals > 0, None]).sum(axis=0)
-        size = size if size.any() else np.ones(self.domains)
-        order = np.argsort(size, kind="stable")
-        places = _PLACES * self.domains
-        chances = np.cumsum(size[order]) / size.sum()
-        large = np.searchsorted(chances, (np.arange(places) + 0.5) / max(places, 1))
-        self.header[at.BY_SIZE] = self.ci.add(order)
-        self.header[at.LARGE] = self.ci.add(np.minimum(large, self.domains - 1))
-        self.header[at.LARGES] = places
 
     def _add_curves(self, curves: list[Curve]) -> None:
         hosts, count = self.hosts, len(curves)
@@ -164,16 +154,20 @@ class _Packing(Tables):
         self.header[at.CURVE_VALUE] = self.sf.add(values)
         self.header[at.CURVE_SUM] = self.sf.add(np.zeros(count))
 
-    def _add_rooms(self, curves: list[Curve], rows: Rows, demand: FloatArray) -> None:
-        """``demand``: float[K, D]."""
+    def _add_rooms(self, curves: list[Curve], rows: Rows, demand: FloatArray, load: FloatArray) -> None:
+        """``demand``: float[K, D]; ``load``: float[K, H], at the start."""
         bounds = {j: c.bound for j, c in enumerate(curves) if c.hard and c.bound is not None}
         used = {j: float(demand[curves[j].row].sum() / max(bound.sum(), 1e-300)) for j, bound in bounds.items()}
         order = sorted(bounds, key=lambda j: (not rows.both[curves[j].row], -used[j]))
+        self.need = demand[[curves[j].row for j in order]].T
+        # Where moved domains count where they started, too, what is taken up at the start is so for good.
+        most = [bounds[j] + curves[j].slack - load[curves[j].row] * rows.both[curves[j].row] for j in order]
+        self.most_room = np.array(most).reshape(len(order), self.hosts).T
         self.header[at.ROOMS] = len(order)
         self.header[at.ROOM_BOTHS] = sum(rows.both[curves[j].row] for j in order)
         self.header[at.ROOM_CURVE] = self.ci.add(order)
         self.header[at.ROOM] = self.sf.add(np.zeros((self.hosts, len(order))))
-        self.header[at.NEED] = self.cf.add(demand[[curves[j].row for j in order]].T)
+        self.header[at.NEED] = self.cf.add(self.need)
 
     def _add_extremes(self, extremes: list[tuple[Term, Evenness]], rows: list[int]) -> None:
         self.header[at.EXTREMES] = len(extremes)
@@ -238,7 +232,8 @@ class _Packing(Tables):
         hard = [index for index, term in enumerate(terms) if term.hard and isinstance(term.primitive, AllowedHosts)]
         for index in hard:
             forbidden += tables[index][kinds[:, index]].astype(np.int64)
-        self.broken |= bool(forbidden[row.astype(np.int64), self.start].any())
+        self.static_row, self.forbidden = row.astype(np.int64), forbidden > 0
+        self.broken |= bool(forbidden[self.static_row, self.start].any())
         self.header[at.STATIC_FORBIDDEN] = self.ci.add(forbidden) if hard else -1
         self.header[at.STATIC_TABLE] = self.ci.add(levels)
         costs = np.full(self.levels, -1, dtype=np.int64)
@@ -251,6 +246,21 @@ class _Packing(Tables):
             if moves:
                 costs[level] = self.cf.add(sum(moves))
         self.header[at.MOVE_COST] = self.ci.add(costs)
+
+    def _reach(self) -> None:
+        """Needs the rooms and what is forbidden."""
+        lists, found, movable = reachable(self.start, self.static_row, self.forbidden, self.need, self.most_room)
+        found[found[:, 1] >= 0, 0] += self.ci.add(lists)
+        self.header[at.REACH] = self.ci.add(found)
+        movers = np.flatnonzero(movable) if movable.any() else np.arange(self.domains)
+        size = self.size[movers] if self.size[movers].any() else np.ones(len(movers))
+        order = np.argsort(size, kind="stable")
+        places = _PLACES * len(movers)
+        large = np.searchsorted(np.cumsum(size[order]) / size.sum(), (np.arange(places) + 0.5) / max(places, 1))
+        self.header[at.MOVERS] = len(movers)
+        self.header[at.BY_SIZE] = self.ci.add(movers[order])
+        self.header[at.LARGE] = self.ci.add(np.minimum(large, len(movers) - 1))
+        self.header[at.LARGES] = places
 
     def _static_choices(self, terms: list[Term]) -> tuple[IntArray, list[FloatArray]]:
         """int[D, terms]: the row of each domain in each term's table; and the tables, each with a last row of zeros."""
