@@ -1,6 +1,9 @@
 """The search: annealing from the start, tier by tier; then descent, for small problems what can be gone through
 (:mod:`rebalancer.placement.together`), and taking back.
 
+How hot annealing should begin, and how hard domains should be pulled home, depends on what the goals are like: two ways
+are tried, one near home and one far from it, and the better one goes on.
+
 Deterministic for a seed and an effort; interpreted kernels look at less where that would take long, and it is said.
 
 What is broken is repaired first and no rule is ever made worse, because costs are compared level by level (see
@@ -39,9 +42,11 @@ _LOOKS = 1_000_000
 _SAMPLES = 50_000
 """Moves looked at to see what one typically changes, at most."""
 _TRIAL = 0.2
-"""Of the tries that the default effort has: how many go into each of the two coolings of which the better one goes on."""
+"""Of the tries of the default effort: the share of each of the two coolings of which the better one goes on."""
+_LEAST_TRIALS = 4
+"""With fewer tries than that many trials there are none."""
 _LONGEST_TRIAL = 0.25
-"""Where one of them would take a larger share of the time there are none."""
+"""Nor are there where one of them would take a larger share of the time."""
 _FIRST_MEETING = 0.4
 """From how much of a cooling on the searches go on from the best of them, every tenth of it."""
 _COMPILED_IS_FASTER = 50
@@ -134,7 +139,7 @@ class _Search:
             typical = 1.0  # what repairs is too rare to be met by chance alone
         near = _cooling(self.searches[0], focus)
         far = _far(near)
-        if typical <= 0 or far is None or self.tries <= self.trial:
+        if typical <= 0 or far is None or self.tries < _LEAST_TRIALS * self.trial:
             self._cool(near, self.tries, typical, begin, end, focus)
             return
         self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
