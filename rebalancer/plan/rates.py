@@ -59,7 +59,7 @@ def fill(claims: Mapping[Key, Claim[Place]], budgets: Mapping[Place, float]) -> 
             left[place] -= rates[key] * claim.load
     level, rising = 0.0, set(claims)
     while rising:
-        reached = {key for key in rising if rates[key] <= level * claims[key].weight * (1 + 1e-12)}
+        reached = {key for key in rising if rates[key] / claims[key].weight <= level * (1 + 1e-12)}
         taking: dict[Place, float] = {}
         for key in reached:
             for place in claims[key].places:

@@ -115,6 +115,11 @@ def test_what_a_flow_needs_it_has_where_there_is_enough_for_all() -> None:
     assert share_links(flows, {"a": rate(52.5)}) == {"busy": 25, "calm": 25}
 
 
+def test_floors_that_are_next_to_nothing_do_not_hold_it_up() -> None:
+    """A quarter of the least float there is is 0."""
+    assert fill({"u": Claim(places=("a",), floor=5e-324, weight=4.0, ceiling=20.0)}, {"a": 100.0}) == {"u": 20.0}
+
+
 claims = st.dictionaries(
     st.integers(0, 6),
     st.builds(
