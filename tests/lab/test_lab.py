@@ -138,10 +138,14 @@ def test_live_migration_goes_on_counting(clean_lab: Lab) -> None:
 def test_a_guest_dirties_memory_as_fast_as_told(clean_lab: Lab) -> None:
     host = clean_lab["h1"]
     guest = clean_lab.start_guest(host, "busy", memory_mib=128, dirty_mib_per_s=16, working_set_mib=100)
-    host.virsh("domdirtyrate-calc", guest.uuid, "--seconds", "1")
-    wait_until(lambda: "calc_status=2" in host.virsh("domstats", "--dirtyrate", guest.uuid), "the dirty rate")
-    measured = host.virsh("domstats", "--dirtyrate", guest.uuid).partition("megabytes_per_second=")[2]
-    assert 8 <= int(measured) <= 28  # QEMU samples pages
+
+    def dirty_rate() -> int:
+        host.virsh("domdirtyrate-calc", guest.uuid, "--seconds", "1")
+        wait_until(lambda: "calc_status=2" in host.virsh("domstats", "--dirtyrate", guest.uuid), "the dirty rate")
+        return int(host.virsh("domstats", "--dirtyrate", guest.uuid).partition("megabytes_per_second=")[2])
+
+    # QEMU samples pages, and an emulated guest that gets little of the processor for a second writes less in it.
+    wait_until(lambda: 8 <= dirty_rate() <= 28, "a dirty rate as told", timeout=20)
 
 
 @pytest.mark.parametrize(
