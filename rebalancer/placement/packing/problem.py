@@ -252,7 +252,10 @@ class _Packing(Tables):
         lists, found, movable = reachable(self.start, self.static_row, self.forbidden, self.need, self.most_room)
         found[found[:, 1] >= 0, 0] += self.ci.add(lists)
         self.header[at.REACH] = self.ci.add(found)
-        movers = np.flatnonzero(movable) if movable.any() else np.arange(self.domains)
+        self._by_size(np.flatnonzero(movable) if movable.any() else np.arange(self.domains))
+
+    def _by_size(self, movers: IntArray) -> None:
+        """``movers``: the domains that can go anywhere at all."""
         size = self.size[movers] if self.size[movers].any() else np.ones(len(movers))
         order = np.argsort(size, kind="stable")
         places = _PLACES * len(movers)
