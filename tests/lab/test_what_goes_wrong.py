@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -151,18 +152,27 @@ def _kill_when_it_copies(lab: Lab, guest: Guest) -> None:
         time.sleep(0.2)
 
 
-def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
-    """h2's daemon stands still from the copy on until h1 has taken the guest back, and then goes on where it was."""
+def _to_h2_slowly(lab: Lab, prepare: Callable[..., Rebalance], name: str) -> tuple[Rebalance, Guest]:
     rebalance = prepare(
         capacity=capacity(2), hosts=2, links=[Link("h1-nic", ("h1", "switch"), "80 Mbit/s"), *wide("h2")]
     )
-    h1, h2 = clean_lab["h1"], clean_lab["h2"]
-    guest = clean_lab.start_guest(h1, "web", 64, dirty_mib_per_s=0.5, working_set_mib=30)
+    return rebalance, lab.start_guest(lab["h1"], name, 64, dirty_mib_per_s=0.5, working_set_mib=30)
+
+
+def _start_copying(rebalance: Rebalance, source: LabHost, guest: Guest) -> subprocess.Popen[str]:
     policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
+    process = rebalance.start("apply", "-p", policy, "--yes")
+    log = source.directory / f"var/log/libvirt/qemu/{guest.name}.log"
+    wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)
+    return process
+
+
+def test_what_a_destination_starts_late_is_stopped_there(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
+    """h2's daemon stands still from the copy on until h1 has taken the guest back, and then goes on where it was."""
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    rebalance, guest = _to_h2_slowly(clean_lab, prepare, "web")
     with h1.patience(8):
-        process = rebalance.start("apply", "-p", policy, "--yes")
-        log = h1.directory / "var/log/libvirt/qemu/web.log"
-        wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)
+        process = _start_copying(rebalance, h1, guest)
         with standing_still(h2):
             wait_until(lambda: "canceled" in h1.virsh("domstate", guest.uuid, "--reason"), "its return", timeout=30)
         said = "".join(process.communicate(timeout=120))
@@ -176,16 +186,10 @@ def test_what_a_destination_starts_late_when_nobody_looks_is_stopped_by_resume(
     clean_lab: Lab, prepare: Callable[..., Rebalance]
 ) -> None:
     """The same, but the run's process is killed in the copy."""
-    rebalance = prepare(
-        capacity=capacity(2), hosts=2, links=[Link("h1-nic", ("h1", "switch"), "80 Mbit/s"), *wide("h2")]
-    )
     h1, h2 = clean_lab["h1"], clean_lab["h2"]
-    guest = clean_lab.start_guest(h1, "mail", 64, dirty_mib_per_s=0.5, working_set_mib=30)
-    policy = rebalance.policy("go", 'rules:\n  - pin: {select: "true", hosts: [h2]}\n')
+    rebalance, guest = _to_h2_slowly(clean_lab, prepare, "mail")
     with h1.patience(8):
-        process = rebalance.start("apply", "-p", policy, "--yes")
-        log = h1.directory / "var/log/libvirt/qemu/mail.log"
-        wait_until(lambda: "initiating migration" in log.read_text(), "the copy", timeout=60)
+        process = _start_copying(rebalance, h1, guest)
         with standing_still(h2):
             process.kill()
             process.communicate()
