@@ -29,11 +29,19 @@ class Inhabitants:
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
         cluster = situation.cluster
-        self._names = Counter((domain.host, domain.name) for domain in cluster.domains)
-        self._seen = Counter((domain.host, domain.uuid) for domain in cluster.domains)
         self._places: dict[str, _Place] = {}
         for domain in cluster.active_domains:
             self._places.setdefault(domain.uuid, _Place(domain.host, domain.name))
+        # A definition of a domain that runs elsewhere is taken up when that comes under its name, and by nobody else.
+        self._left = {
+            (domain.host, domain.uuid): domain.name
+            for domain in cluster.domains
+            if not domain.state.active and domain.uuid in self._places
+        }
+        self._kept = {(host, name): uuid for (host, uuid), name in self._left.items()}
+        there = [domain for domain in cluster.domains if (domain.host, domain.uuid) not in self._left]
+        self._names = Counter((domain.host, domain.name) for domain in there)
+        self._seen = Counter((domain.host, domain.uuid) for domain in there)
 
     def start(self, step: Step) -> Iterator[str]:
         place = self._places.get(step.uuid)
@@ -48,13 +56,16 @@ class Inhabitants:
             yield f"{step.id}: leads from {step.source} to itself"
         if self._seen[step.destination, step.uuid]:
             yield f"{step.id}: {step.destination} has a domain with the UUID of '{step.domain}' already"
+        if (left := self._left.get((step.destination, step.uuid), step.name_after)) != step.name_after:
+            yield f"{step.id}: {step.destination} knows the UUID of '{step.domain}' as '{left}'"
         place.going = step.destination
         self._names[step.destination, step.name_after] += 1
         self._seen[step.destination, step.uuid] += 1
 
     def name(self, step: Step) -> Iterator[str]:
         """To be asked once the step has started."""
-        if self._names[step.destination, step.name_after] > 1:
+        place = (step.destination, step.name_after)
+        if self._names[place] > 1 or self._kept.get(place, step.uuid) != step.uuid:
             yield f"{step.id}: '{step.name_after}' is on {step.destination} twice"
         if step.name_after == step.domain:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -70,10 +70,7 @@ class Ledger:
         self._book_capacities(capacities, len(problem.hosts))
         self._allowed = [(t.primitive, t.physical) for t in terms if isinstance(t.primitive, AllowedHosts)]
         host_index = {name: i for i, name in enumerate(problem.hosts)}
-        self._names: list[dict[str, int]] = [{} for _ in problem.hosts]
-        for domain in cluster.domains:
-            names = self._names[host_index[domain.host]]
-            names[domain.name] = names.get(domain.name, 0) + 1
+        self._book_names(cluster, problem, host_index)
         self._groups = [self._book_groups(rule) for rule in rules if isinstance(rule, GroupMost)]
         found = (watch(rule, problem.start, placement) for rule in rules)
         self.watches: tuple[Watch, ...] = tuple(each for each in found if each is not None)
@@ -92,6 +89,22 @@ class Ledger:
         self._at_home: list[tuple[float, ...]] = list(map(tuple, np.where(both_ends, 0.0, demand).T.tolist()))
         self.load: list[list[float]] = load.T.tolist()
         self.bound: list[list[float]] = (np.maximum(limit, load) * (1 + _SLACK) + _SLACK).T.tolist()
+
+    def _book_names(self, cluster: Cluster, problem: Problem, host_index: Mapping[str, int]) -> None:
+        self._names: list[dict[str, int]] = [{} for _ in problem.hosts]
+        self._left: dict[tuple[int, int], str] = {}
+        """(domain, host) → the name of a definition of the domain that was left there, and is taken up when it comes;
+        under any other name the host would refuse it."""
+        self._kept: list[dict[str, int]] = [{} for _ in problem.hosts]
+        """Of each host, the names of those, and whose they are."""
+        index = {uuid: domain for domain, uuid in enumerate(problem.domains)}
+        for domain in cluster.domains:
+            host, known = host_index[domain.host], index.get(domain.uuid)
+            if known is not None and not domain.state.active:
+                self._left[known, host] = domain.name
+                self._kept[host][domain.name] = known
+            else:
+                self._names[host][domain.name] = self._names[host].get(domain.name, 0) + 1
 
     def _book_groups(self, rule: GroupMost) -> _Groups:
         groups = _Groups(rule.group.tolist(), rule.zone.tolist(), {}, {})
@@ -129,8 +142,17 @@ class Ledger:
             if each.concerns(domain):
                 yield "watch", index, 0
 
-    def name_is_free(self, name: str, host: int) -> bool:
-        return not self._names[host].get(name)
+    def name_is_free(self, name: str, host: int, domain: int) -> bool:
+        """Whether the domain may come to the host under this name."""
+        return (
+            not self._names[host].get(name)
+            and self._kept[host].get(name, domain) == domain
+            and self._left.get((domain, host), name) == name
+        )
+
+    def is_left(self, domain: int, host: int) -> bool:
+        """Whether the host has a definition of the domain, so that it can come under that name only."""
+        return (domain, host) in self._left
 
     def fits(self, domain: int, host: int) -> bool:
         """Whether the host can take the domain now, whatever its name."""

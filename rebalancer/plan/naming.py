@@ -54,11 +54,11 @@ class NamesOnTheWay:
         if (old := self._old_name(index, ledger)) is not None:
             return old
         wanted = domain.name if self._able[leg.source] else current
-        if ledger.name_is_free(wanted, leg.destination):
+        if ledger.name_is_free(wanted, leg.destination, leg.domain):
             return wanted
-        if index not in self._renames:
+        if index not in self._renames or ledger.is_left(leg.domain, leg.destination):
             return None
-        if ledger.name_is_free(current, leg.destination):
+        if ledger.name_is_free(current, leg.destination, leg.domain):
             return current
         return self._new_name(leg, ledger)
 
@@ -84,14 +84,14 @@ class NamesOnTheWay:
         old = self._moves.old_names.get(leg.domain)
         if old is None or not self._able[leg.source] or self._last[leg.domain] != index:
             return None
-        return old if self._is_free(old, leg.destination, ledger) else None
+        return old if self._is_free(old, leg, ledger) else None
 
-    def _is_free(self, name: str, host: int, ledger: Ledger) -> bool:
+    def _is_free(self, name: str, leg: Leg, ledger: Ledger) -> bool:
         """Whether nobody has the name where that matters, nor comes to the host with it."""
         given = self._now.values() if self._moves.names.free_in is FreeIn.CLUSTER else ()
         return (
-            ledger.name_is_free(name, host)
-            and name not in self._to_come[host]
+            ledger.name_is_free(name, leg.destination, leg.domain)
+            and name not in self._to_come[leg.destination]
             and name not in self._elsewhere
             and name not in given
         )
@@ -104,6 +104,6 @@ class NamesOnTheWay:
             source=hosts[leg.source],
             destination=hosts[leg.destination],
             uuid=domain.uuid,
-            is_free=lambda name: self._is_free(name, leg.destination, ledger),
+            is_free=lambda name: self._is_free(name, leg, ledger),
             forms=self._forms,
         )

@@ -257,7 +257,7 @@ class _Sequences:
         missing = _words(walk.ledger.missing(domain, goal), "of ")
         if missing:
             return f"{host} lacks {missing} until others have left it, and no other host can help"
-        if not walk.ledger.name_is_free(name, goal):
+        if not walk.ledger.name_is_free(name, goal, domain):
             return f"the name '{name}' is taken on {host}"
         return f"a rule keeps it from {host} until others have left it"
 

@@ -96,12 +96,13 @@ class Walk:
         current, original = self._named[domain], self._original[domain]
         renames = self._renames[self.at[domain]]
         wanted = original if renames else current
-        if self.ledger.name_is_free(wanted, host):
+        if self.ledger.name_is_free(wanted, host, domain):
             return wanted
-        if not renames or (domain in self.patient and host == self.goal[domain]):
+        waits = domain in self.patient and host == self.goal[domain]
+        if not renames or waits or self.ledger.is_left(domain, host):
             return None
         # Some name will be found; this one is nobody's.
-        return current if self.ledger.name_is_free(current, host) else f"{original}\0{domain}"
+        return current if self.ledger.name_is_free(current, host, domain) else f"{original}\0{domain}"
 
 
 def _ints(array: IntArray | Sequence[int]) -> list[int]:

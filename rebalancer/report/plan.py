@@ -116,7 +116,7 @@ def _print_conflicts(console: Console, plan: Plan) -> None:
     if not plan.conflicts:
         return
     heading(console, "Cannot be kept together")
-    names = {domain.uuid: f"'{domain.name}' on {domain.host}" for domain in plan.snapshot.domains}
+    names = {domain.uuid: f"'{domain.name}' on {domain.host}" for domain in plan.snapshot.active_domains}
     for each in plan.conflicts:
         of = f", for {listed(names[uuid] for uuid in each.domains)}" if each.domains else ""
         doubt = "" if each.proved else " (as far as was searched)"

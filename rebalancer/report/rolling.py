@@ -27,7 +27,7 @@ def print_rolling(console: Console, rolling: Rolling) -> None:
     if rolling.home is not None:
         heading(console, "Back home")
         _print_moves(console, rolling.home)
-    names = {domain.uuid: domain.name for each in rolling.rounds for domain in each.plan.snapshot.domains}
+    names = {domain.uuid: domain.name for each in rolling.rounds for domain in each.plan.snapshot.active_domains}
     if rolling.twice:
         console.print()
         item(console, text(f"moved more than once: {', '.join(names[uuid] for uuid in rolling.twice)}"))

@@ -13,6 +13,7 @@ import pytest
 
 import rebalancer.checker
 from rebalancer.checker import Situation, Violation, check_plan, check_steps
+from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.placement.primitives import (
     AllowedHosts,
@@ -86,6 +87,24 @@ def test_a_name_twice_on_a_host() -> None:
     assert found(moves, [leg]) == {"name"}
     assert not found(moves, [replace(leg, new_name="web-a")])
     assert found(moves, [replace(leg, new_name="web-a")], names=Names(on_clash=OnClash.ORDER)) == {"name"}
+
+
+def test_a_definition_that_was_left_is_taken_up_under_its_name_only() -> None:
+    moves = world(ROOM, "v1>b")
+    left = replace(moves.domains[0], host="b", state=DomainState.SHUT_OFF)
+    moves = replace(moves, cluster=replace(moves.cluster, domains=(*moves.cluster.domains, left)))
+    sound = step(1, moves, "v1", "b")
+    assert found(moves, [sound]) == set()
+    assert found(moves, [replace(sound, new_name="v2")]) == {"place"}
+
+
+def test_the_name_of_a_definition_that_was_left_is_taken_for_all_others() -> None:
+    moves = world("a9:v=db 2; b9; c9:w=db 2", "w>b")
+    left = replace(moves.domains[0], host="b", state=DomainState.SHUT_OFF)
+    moves = replace(moves, cluster=replace(moves.cluster, domains=(*moves.cluster.domains, left)))
+    to_b = replace(step(1, moves, "db", "b"), uuid=moves.domains[1].uuid, source="c")
+    assert found(moves, [to_b]) == {"name"}
+    assert found(moves, [replace(to_b, new_name="db-c")]) == set()
 
 
 def test_a_domain_that_is_elsewhere_or_under_way() -> None:

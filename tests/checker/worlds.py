@@ -64,6 +64,13 @@ def random_moves(random: Random) -> Moves:
         if random.random() < 0.2
     )
     defined = tuple(domain for domain in defined if (domain.host, domain.name) not in taken)
+    taken |= {(domain.host, domain.name) for domain in defined}
+    for domain in domains:
+        # What a migration that did not clean up has left.
+        host = random.choice(names)
+        if random.random() < 0.1 and (host, domain.name) not in taken:
+            taken.add((host, domain.name))
+            defined += (replace(domain, host=host, state=DomainState.SHUT_OFF),)
     links = _links(random, names)
     able = Capabilities(
         live=True,

@@ -12,7 +12,7 @@ from rebalancer.cluster import Domain, DomainState
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.placement.primitives import GroupMost
 from rebalancer.placement.problem import Term
-from rebalancer.plan.schedule import StuckMovesError, schedule
+from rebalancer.plan.schedule import Moves, StuckMovesError, schedule
 from rebalancer.policy.model import MigrationSettings, Names, OnClash
 from tests.plan.worlds import nic, verify, world
 
@@ -85,6 +85,32 @@ def test_a_new_name_is_free_among_defined_domains_too() -> None:
     moves = replace(moves, cluster=replace(moves.cluster, domains=(*moves.cluster.domains, defined)))
     (step,) = schedule(moves)
     assert step.new_name == "db-a-2"
+
+
+def left_over(moves: Moves, key: int, host: str) -> Moves:
+    """The same with a definition of a domain on another host, as a migration that did not clean up leaves it."""
+    left = replace(moves.domains[key], host=host, state=DomainState.SHUT_OFF)
+    return replace(moves, cluster=replace(moves.cluster, domains=(*moves.cluster.domains, left)))
+
+
+def test_a_domain_keeps_its_name_where_a_definition_of_its_own_was_left() -> None:
+    # Under another name libvirt refuses it: "is already defined with uuid".
+    moves = left_over(world("a8:v 8; b8:w 8; c8", "v>b w>a"), 0, "c")
+    steps = schedule(moves)
+    assert [step.new_name for step in steps] == [None, None, None]
+
+
+def test_nobody_else_gets_the_name_of_a_definition_that_was_left() -> None:
+    moves = left_over(world("a8:v=db 2; b8; c8:w=db 2", "w>b"), 0, "b")
+    (step,) = schedule(moves)
+    assert step.new_name == "db-c"
+
+
+def test_a_domain_that_cannot_have_its_name_does_not_go_where_a_definition_of_its_own_was_left() -> None:
+    moves = left_over(world("a8:v=db 2; b8; c8:w=db 2", "v>b w>b"), 0, "b")
+    by_source = {step.source: step for step in schedule(moves)}
+    assert by_source["a"].new_name is None
+    assert by_source["c"].new_name == "db-c"
 
 
 def test_no_name_is_changed_where_the_other_leaves_anyway() -> None:
