@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from rebalancer.checker.hosts import Capacities, Inhabitants
+from rebalancer.checker.limits import exceeded
 from rebalancer.checker.situation import Situation
 from rebalancer.checker.standing import Standing
 from rebalancer.checker.timeline import Event, Span, disorder, events, perturbed, predicted
@@ -33,6 +34,7 @@ def check_steps(steps: Sequence[Step], situation: Situation, *, runs: int = 3, s
     found = [Violation(invariant="order", text=text) for text in disorder(steps)]
     if found:
         return tuple(found)
+    found += [Violation(invariant="limit", text=text) for text in exceeded(steps, situation)]
     spans = predicted(steps)
     found += _late(spans)
     found += [Violation(invariant="concurrency", time=time, text=text) for time, text in overcrowded(spans)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rebalancer.cluster import Caps, Cluster
+from rebalancer.placement.limits import MoveLimits
 from rebalancer.placement.problem import Term
 from rebalancer.plan.model import Plan
 from rebalancer.policy.compile import compile_problem
@@ -31,6 +32,8 @@ class Situation:
     caps: Caps = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    max_moves: int | None = None
+    limits: MoveLimits | None = None
 
     @property
     def standing(self) -> Iterator[tuple[str, int]]:
@@ -51,4 +54,6 @@ class Situation:
             caps=compiled.link_caps,
             slots=compiled.link_slots,
             names=policy.names,
+            max_moves=problem.max_moves,
+            limits=problem.limits,
         )

@@ -11,8 +11,8 @@ __all__ = ["Violation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """``invariant``: ``capacity``, ``rule``, ``name``, ``place``, ``link``, ``concurrency`` or ``order``; ``time``:
-    seconds after the start of the run, as far as it matters."""
+    """``invariant``: ``capacity``, ``rule``, ``name``, ``place``, ``link``, ``concurrency``, ``limit`` or ``order``;
+    ``time``: seconds after the start of the run, as far as it matters."""
 
     invariant: str
     text: str

@@ -25,6 +25,7 @@ from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesErro
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
+from rebalancer.policy.limits import reluctant
 from rebalancer.policy.model import Policy
 from rebalancer.policy.settings import Restore
 
@@ -287,6 +288,7 @@ class _Planning:
             rules=self.step_rules,
             deadline=self.deadline,
             old_names=self.old_names,
+            reluctant=frozenset() if self._gain(placement)[0] else reluctant(self.problem.terms),
         )
 
     def _is_worth_it(self, placement: IntArray) -> bool:

@@ -45,6 +45,8 @@ class Moves:
     deadline: Deadline | None = None
     old_names: Mapping[int, str] = field(default_factory=dict)
     """Domain → the name that it had before it was renamed, where it is to get that back."""
+    reluctant: frozenset[int] = frozenset()
+    """Domains that step aside for nobody."""
 
 
 class StuckMovesError(PlanImpossible):

@@ -4,7 +4,7 @@ then with as few new names."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from rebalancer.cluster.units import format_bytes, format_number
@@ -228,10 +228,26 @@ class _Sequences:
                 missing = tuple(ledger.missing(domain, host)) if ledger.allows(domain, host) else ()
                 if missing:
                     lacks.add((sum(amount / max(most[resource], 1.0) for resource, amount in missing), host, missing))
+        walk.back(0)
+        for words, looser in self._looser():
+            if self._all_can_go(Walk(looser, ledger)):
+                return words
         for _, host, missing in sorted(lacks)[:_REMEDIES]:
             if self._would_do(walk, host, missing):
                 return f"with {_words(missing, 'more ')} on {hosts[host]} all could be moved"
         return ""
+
+    def _looser(self) -> Iterator[tuple[str, Moves]]:
+        """What of the policy may be in the way, and the moves without it."""
+        moves, problem = self.moves, self.moves.problem
+        if moves.names.on_clash is not OnClash.RENAME:
+            renaming = replace(moves.names, on_clash=OnClash.RENAME)
+            yield "with 'names: {on_clash: rename}' all could be moved", replace(moves, names=renaming)
+        if problem.max_moves is not None or problem.limits is not None:
+            unlimited = replace(moves, problem=replace(problem, max_moves=None, limits=None))
+            yield "'limits:' let no more domains make room", unlimited
+        if moves.reluctant:
+            yield "those that could make room have moved too lately", replace(moves, reluctant=frozenset())
 
     def _would_do(self, walk: Walk, host: int, amounts: _Amounts) -> bool:
         """Whether all could be moved if a host had so much more room."""
@@ -241,12 +257,16 @@ class _Sequences:
             bound + more.get(resource, 0.0) * (1 + 1e-9)
             for resource, bound in zip(ledger.resources, before, strict=True)
         ]
-        walk.back(0)
+        helps = self._all_can_go(walk)
+        ledger.bound[host] = before
+        return helps
+
+    def _all_can_go(self, walk: Walk) -> bool:
+        """Whether some order is found without much looking. The walk is at its beginning, and is again afterwards."""
         budget = Budget(looks=_REMEDY_LOOKS, stop=self.budget.stop)
         left = arrange(walk, self.movers, budget)
         helps = not left or not by_and_by(walk, left, self._cost, budget, lenient=False)
         walk.back(0)
-        ledger.bound[host] = before
         return helps
 
     def _lack(self, walk: Walk, domain: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rebalancer.cluster import HostState
 from rebalancer.placement.primitives import IntArray
+from rebalancer.plan.allowance import Allowance
 from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.moves import Moves
 from rebalancer.plan.stipulations import awaited
@@ -27,7 +28,10 @@ class Walk:
         self.at: list[int] = _ints(moves.problem.start)
         self.patient = patient
         self._awaited = awaited(moves.rules, dict.fromkeys(self.misplaced))
-        self.movable = [domain.migration.allowed for domain in moves.domains]
+        self._allowance = Allowance.of(moves.problem, moves.placement)
+        self.movable = [
+            domain.migration.allowed and number not in moves.reluctant for number, domain in enumerate(moves.domains)
+        ]
         self.parking = [index for index, host in enumerate(hosts) if host.state is HostState.UP]
         self._renames = [host.migration.rename and moves.names.on_clash is OnClash.RENAME for host in hosts]
         self._original = [domain.name for domain in moves.domains]
@@ -56,6 +60,7 @@ class Walk:
             self.ledger.fits(domain, host)
             and self._name(domain, host) is not None
             and not (self._awaited and self._has_to_wait(domain))
+            and (self._allowance is None or self._allowance.lets(Leg(domain, self.at[domain], host)))
         )
 
     def go(self, domain: int, host: int) -> None:
@@ -64,12 +69,16 @@ class Walk:
         after = self._name(domain, host) or before
         self._book(leg, before, after)
         self._made.append((leg, before, after))
+        if self._allowance is not None:
+            self._allowance.book(leg, 1)
 
     def back(self, to: int) -> None:
         """Takes moves back, the latest first, until as many as ``to`` are left."""
         while len(self._made) > to:
             leg, before, after = self._made.pop()
             self._book(leg.reversed(), after, before)
+            if self._allowance is not None:
+                self._allowance.book(leg, -1)
 
     def reaches_far(self, domain: int) -> bool:
         """Whether it may depend on moves to and from other hosts whether the domain can be moved."""

@@ -19,7 +19,10 @@ from rebalancer.policy.history import History
 from rebalancer.policy.settings import Limits
 from rebalancer.policy.view import View
 
-__all__ = ["move_limits", "with_reluctance"]
+__all__ = ["move_limits", "reluctant", "with_reluctance"]
+
+_ONLY_REPAIRS = "only_repairs"
+_PREFIX = "limits: "
 
 
 def move_limits(limits: Limits, view: View) -> MoveLimits | None:
@@ -56,9 +59,19 @@ def with_reluctance(terms: Iterable[Term], limits: Limits, view: View, history: 
     yield from found
 
 
+def reluctant(terms: Iterable[Term]) -> frozenset[int]:
+    """The domains that have moved lately or often enough to move for repairs only."""
+    lately = (
+        term.primitive.cost
+        for term in terms
+        if isinstance(term.primitive, MoveCost) and term.name.startswith(_PREFIX) and _ONLY_REPAIRS not in term.name
+    )
+    return frozenset(int(domain) for cost in lately for domain in np.flatnonzero(cost))
+
+
 def _reluctance(limits: Limits, view: View, history: History | None) -> Iterator[Term]:
     if limits.only_repairs:
-        yield _term("only_repairs", np.ones(len(view.domains), dtype=np.bool_))
+        yield _term(_ONLY_REPAIRS, np.ones(len(view.domains), dtype=np.bool_))
         return
     if history is None:
         return
@@ -75,4 +88,4 @@ def _reluctance(limits: Limits, view: View, history: History | None) -> Iterator
 
 
 def _term(name: str, kept: BoolArray) -> Term:
-    return Term(name=f"limits: {name}", primitive=MoveCost(cost=kept.astype(np.float64)), tier=1)
+    return Term(name=_PREFIX + name, primitive=MoveCost(cost=kept.astype(np.float64)), tier=1)

@@ -15,6 +15,7 @@ import rebalancer.checker
 from rebalancer.checker import Situation, Violation, check_plan, check_steps
 from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.placement.limits import Budget, MoveLimits
 from rebalancer.placement.primitives import (
     AllowedHosts,
     GroupLeast,
@@ -134,6 +135,27 @@ def test_more_at_once_than_the_settings_allow() -> None:
     assert not found(moves, steps)
     assert found(moves, [replace(s, settings=MigrationSettings(per_host=1)) for s in steps]) == {"concurrency"}
     assert found(moves, [replace(s, settings=MigrationSettings(total=1)) for s in steps]) == {"concurrency"}
+
+
+@pytest.mark.parametrize(
+    ("max_moves", "limits"),
+    [
+        pytest.param(1, None, id="max_moves"),
+        pytest.param(None, MoveLimits(per_host=1), id="per_host"),
+        pytest.param(None, MoveLimits(arrivals_per_host=1), id="arrivals_per_host"),
+        pytest.param(
+            None,
+            MoveLimits(budgets=(Budget(name="max_bytes", amount=np.ones(3), bucket=np.zeros(3, dtype=int), most=1.0),)),
+            id="max_bytes",
+        ),
+    ],
+)
+def test_more_that_is_moved_than_the_limits_allow(max_moves: int | None, limits: MoveLimits | None) -> None:
+    moves = world(ROOM, "v1>c u>c")
+    legs = [step(1, moves, "v1", "c"), step(2, moves, "u", "c", at=10)]
+    assert found(moves, legs, max_moves=max_moves, limits=limits) == {"limit"}
+    moves = world(ROOM, "v1>c")
+    assert found(moves, legs[:1], max_moves=max_moves, limits=limits) == set()
 
 
 def test_a_link_that_carries_more_than_its_cap() -> None:

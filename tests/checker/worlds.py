@@ -20,6 +20,7 @@ from rebalancer.cluster import (
     MigrationTraits,
 )
 from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.placement.limits import MoveLimits
 from rebalancer.placement.primitives import (
     AllowedHosts,
     Capacity,
@@ -96,6 +97,7 @@ def random_moves(random: Random) -> Moves:
     terms = [Term(name=f"rule {index}", primitive=rule) for index, rule in enumerate(rules)]
     weights = random.choice([(1.0,), (1.0, 1.0, 3.0)])
     capacities = ({resource: limit[index] for resource, limit in limits.items()} for index in range(hosts))
+    movers = sum(here != there for here, there in zip(start, target, strict=True))
     return Moves(
         cluster=Cluster(
             name="random",
@@ -108,6 +110,8 @@ def random_moves(random: Random) -> Moves:
             domains=tuple(domain.uuid for domain in domains),
             start=np.array(start, dtype=np.int64),
             terms=(*capacity, *terms),
+            max_moves=random.choice([None, None, None, movers, movers + 1]),
+            limits=_move_limits(random, hosts, start, target),
         ),
         domains=domains,
         placement=np.array(target, dtype=np.int64),
@@ -130,6 +134,19 @@ def situation_of(moves: Moves) -> Situation:
         caps=moves.caps,
         slots=moves.slots,
         names=moves.names,
+        max_moves=problem.max_moves,
+        limits=problem.limits,
+    )
+
+
+def _move_limits(random: Random, hosts: int, start: list[int], target: list[int]) -> MoveLimits | None:
+    """Now and then as many domains at each host as the moves themselves need."""
+    moves = [(here, there) for here, there in zip(start, target, strict=True) if here != there]
+    if random.random() < 0.8:
+        return None
+    return MoveLimits(
+        per_host=max(sum(host in move for move in moves) for host in range(hosts)),
+        arrivals_per_host=max(sum(host == there for _, there in moves) for host in range(hosts)),
     )
 
 
