@@ -86,6 +86,9 @@ class Attempt:
         tries = [_Try(order, share, 1.0) for share in _SHARES[:2] for order in orders[:3]]
         tries += [_Try(order, _SHARES[0], limit) for limit in self._limits for order in orders[:2]]
         tries += [_Try(order, _SHARES[2], 1.0) for order in orders[:3]]
+        if self.table.stipulations.largest > 1:
+            # Who starts together has to do with less than a fair share, if what starts with it needs more than that.
+            tries.append(_Try(orders[0], 0.5 / self.table.stipulations.largest, 1.0))
         return [*tries, *(_Try(order, share, 1.0) for order in orders[3:] for share in _SHARES)]
 
     def _in_time(self, index: int) -> tuple[bool, float]:

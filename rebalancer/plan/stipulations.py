@@ -55,6 +55,21 @@ class Stipulations:
                 group |= members
         return sorted(self._of_domain[other][0] for other in group)
 
+    def sharers(self, index: int) -> frozenset[int]:
+        """The legs that this one shares links with where they start with it: its partners, and of those that may not
+        be delayed all others."""
+        if not self.together and len(self.at_once) < 2:
+            return frozenset()
+        found = set(self.partners(index)) if self.together else {index}
+        if self._legs[index].domain in self.at_once:
+            found |= {self._of_domain[domain][0] for domain in self.at_once}
+        return frozenset(found - {index})
+
+    @property
+    def largest(self) -> int:
+        """How many may have to share a link from the same moment on."""
+        return max([1, len(self.at_once), *map(len, self.together)])
+
     def breaches(self, starts: Sequence[float], ends: Sequence[float]) -> Iterator[tuple[int, float]]:
         """Domains that are late, and by how many seconds."""
         for domain in self.at_once:

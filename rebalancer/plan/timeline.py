@@ -85,7 +85,7 @@ class Timetable:
         """How long before a link is free the next may start."""
         self.totals_differ = len({trip.settings.total for trip in self.trips}) > 1
         self.slots_differ = len({trip.settings.per_host for trip in self.trips}) > 1
-        self.weighted = len({trip.settings.weight for trip in self.trips}) > 1
+        self.yielding = len({trip.settings.weight for trip in self.trips}) > 1 or self.stipulations.largest > 1
         self.next_leg: dict[int, int] = {}
         """Leg → the next one of the same domain."""
         last: dict[int, int] = {}
@@ -147,7 +147,7 @@ class _Run:
         self.rank = rank
         self.share = share
         self.ledger = table.ledger
-        self.traffic = Traffic(table.budgets, table.link_slots, weighted=table.weighted)
+        self.traffic = Traffic(table.budgets, table.link_slots, yielding=table.yielding)
         self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
         self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
         self.time = 0.0
@@ -160,6 +160,8 @@ class _Run:
         self.ready: list[tuple[float, int, _Key | None]] = []
         self.waiting: dict[_Key, list[tuple[float, int]]] = {}
         self.entries: dict[int, Entry] = {}
+        self.hindered: dict[int, tuple[int, _Key]] = {}
+        """Leg → who would have to start with it, and what that one lacked last."""
 
     def run(self) -> Timeline:
         self.ready = [(self.rank[index], index, None) for index in self.table.first]
@@ -235,7 +237,7 @@ class _Run:
             return room
         if self.ledger.is_ruled(leg.domain) and not self.ledger.keeps_rules(leg.domain, leg.destination):
             return _RULES
-        link = self.traffic.lacking(trip, trip.enough(self.share), self.table.links[index])
+        link = self.traffic.lacking(trip, trip.enough(self.share), self.table.links[index], self._partners(index))
         if link is not None:
             return ("link", link)
         if self.names.on_arrival(index, self.ledger) is None:
@@ -270,6 +272,7 @@ class _Run:
         for partner in self.stipulations.partners(index):
             lacks = self._lacks(partner)
             if lacks is not None:
+                self.hindered[index] = partner, lacks
                 for other in reversed(made):
                     self._take_back(other)
                 # Whatever frees it may concern another host than this leg's own.
@@ -277,6 +280,13 @@ class _Run:
             self._start(partner)
             made.append(partner)
         return None
+
+    def _partners(self, index: int) -> list[int]:
+        """Those that have started at this very moment and share the links with it."""
+        if self.stipulations is None:
+            return []
+        sharers = self.stipulations.sharers(index)
+        return [other for other in sharers if other in self.under_way and self.started[other].time == self.time]
 
     def _take_back(self, index: int) -> None:
         """Undoes a start of this very moment."""
@@ -295,7 +305,7 @@ class _Run:
     def _start(self, index: int) -> None:
         leg, trip = self.table.legs[index], self.trips[index]
         name = self.names.on_arrival(index, self.ledger) or ""
-        changed = self.traffic.enter(index, trip, trip.enough(self.share), self.time)
+        changed = self.traffic.enter(index, trip, trip.enough(self.share), self.time, self._partners(index))
         self.started[index] = _Started(
             time=self.time,
             name_before=self.names.now(leg.domain),
@@ -377,9 +387,27 @@ class _Run:
         return self.turn
 
     def _stuck(self) -> StuckMovesError:
-        waiting = {
-            self.table.legs[index].domain: "nothing lets it start"
-            for queue in self.waiting.values()
-            for _, index in queue
-        }
-        return StuckMovesError(waiting, "no migration can be started any more")
+        waiting = [index for queue in self.waiting.values() for _, index in queue]
+        stuck = {self.table.legs[index].domain: self._hindrance(index) for index in waiting}
+        return StuckMovesError(stuck, "no migration can be started any more")
+
+    def _hindrance(self, index: int) -> str:
+        if index not in self.hindered:
+            return "nothing lets it start"
+        partner, (kind, number) = self.hindered[index]
+        moves, settings = self.table.moves, self.trips[partner].settings
+        domains = sorted({self.table.legs[leg].domain for leg in self.table.stipulations.partners(index)})
+        names = " and ".join(f"'{moves.domains[d].name}'" for d in domains if d != self.table.legs[index].domain)
+        match kind:
+            case "total":
+                why = f"no more than {settings.total} at once are allowed (concurrency: total)"
+            case "slot":
+                host = moves.problem.hosts[number]
+                why = f"no more than {settings.per_host} at once are allowed on {host} (concurrency: per_host)"
+            case "link":
+                why = "a link on their way has not enough for all of them at once"
+            case "room":
+                why = f"{moves.problem.hosts[number]} has no room for all of them at once"
+            case _:
+                why = "a rule keeps them from that"
+        return f"has to start together with {names} (steps: sync), but {why}"

@@ -2,14 +2,15 @@
 
 While one migration can fill a link, sharing it never gains: more is sent again, and whoever is first has nothing of
 it (see Kherbache et al., UCC'15). So whoever sends keeps its rate, and another may start once what is left of the
-links on its way gives it enough of its own. Somebody of more weight may start earlier: those of less are slowed down
-for it, none below what it needs to converge and had to get to start. What becomes free goes to those that have less
-than they could, by weighted max-min fairness (``rates.fill``).
+links on its way gives it enough of its own. Somebody of more weight may start earlier, and whoever has to start at the
+same moment as others: those of less weight, and the others, are slowed down for it, none below what it needs to
+converge and had to get to start. What becomes free goes to those that have less than they could, by weighted max-min
+fairness (``rates.fill``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rebalancer.cluster.units import Bytes
@@ -66,12 +67,13 @@ class Sending:
 
 
 class Traffic:
-    """Budgets and slots are those of :class:`~rebalancer.plan.trips.Trips`; ``weighted``: whether weights differ.
+    """Budgets and slots are those of :class:`~rebalancer.plan.trips.Trips`; ``yielding``: whether anybody is ever
+    slowed down for others, as weights differ or some have to start together.
 
     Where somebody's rate changes, its state before is told, by its key.
     """
 
-    def __init__(self, budgets: list[float], slots: Sequence[int | None], *, weighted: bool) -> None:
+    def __init__(self, budgets: list[float], slots: Sequence[int | None], *, yielding: bool) -> None:
         self._budgets = budgets
         self._free = {link: number for link, number in enumerate(slots) if number is not None}
         """Of the links that only so many may cross at once, how many more may."""
@@ -79,35 +81,38 @@ class Traffic:
         self._sending: dict[int, Sending] = {}
         self._squeezed: dict[int, None] = {}
         """Those that send slower than they could."""
-        self._weighted = weighted
+        self._yielding = yielding
         self._on_link: dict[int, dict[int, None]] = {}
-        """Only where weights differ."""
+        """Only where somebody yields."""
 
     def __getitem__(self, key: int) -> Sending:
         return self._sending[key]
 
-    def lacking(self, trip: Trip, rate: float, links: Sequence[int]) -> int | None:
-        """The first of the links that has not enough left for a rate, or no slot; None: all have."""
+    def lacking(self, trip: Trip, rate: float, links: Sequence[int], partners: Collection[int] = ()) -> int | None:
+        """The first of the links that has not enough left for a rate, or no slot; None: all have. ``partners``: those
+        that have started at this moment and share with it."""
         needed = trip.takes(rate)
         for link in links:
             if self._free and self._free.get(link, 1) < 1:
                 return link
-            if self._left(link) < needed and self._left(link) + self._yielded(link, trip) < needed:
+            if self._left(link) < needed and self._left(link) + self._yielded(link, trip, partners) < needed:
                 return link
         return None
 
-    def enter(self, key: int, trip: Trip, least: float, time: float) -> dict[int, Sending]:
+    def enter(
+        self, key: int, trip: Trip, least: float, time: float, partners: Collection[int] = ()
+    ) -> dict[int, Sending]:
         """A migration starts, with the highest rate that it can have now, and others make way for it at once."""
         rate, slowed = self._offer(trip), {}
-        if self._weighted and rate < trip.best:
-            rates = self._pushed_aside(key, trip, least)
+        if self._yielding and rate < trip.best:
+            rates = self._pushed_aside(key, trip, least, partners)
             rate = trip.rounded(rates.pop(key))
             for other, lower in rates.items():
                 if self._sending[other].rate > lower:
                     slowed[other] = self._change(other, time, self._sending[other].trip.rounded(lower))
         self._count(trip, rate, 1)
         self._sending[key] = Sending(trip=trip, rate=rate, first=rate, least=min(least, rate), since=time + trip.setup)
-        for link in trip.links if self._weighted else ():
+        for link in trip.links if self._yielding else ():
             self._on_link.setdefault(link, {})[key] = None
         if rate < trip.best:
             self._squeezed[key] = None
@@ -130,7 +135,7 @@ class Traffic:
         sending = self._sending.pop(key)
         self._count(sending.trip, sending.rate, -1)
         self._squeezed.pop(key, None)
-        for link in sending.trip.links if self._weighted else ():
+        for link in sending.trip.links if self._yielding else ():
             del self._on_link[link][key]
         return sending
 
@@ -155,21 +160,22 @@ class Traffic:
 
     # Sharing
 
-    def _yielded(self, link: int, trip: Trip) -> float:
-        """What those of less weight can give up of a link."""
-        if not self._weighted:
-            return 0.0
-        others = (self._sending[key] for key in self._on_link.get(link, ()))
-        return sum((o.rate - o.least) * o.trip.load for o in others if o.weight < trip.settings.weight)
+    def _on(self, link: int, trip: Trip, partners: Collection[int]) -> Iterator[int]:
+        """Those on a link that make way: of less weight, or partners."""
+        for key in self._on_link.get(link, ()):
+            if key in partners or self._sending[key].weight < trip.settings.weight:
+                yield key
 
-    def _pushed_aside(self, key: int, trip: Trip, least: float) -> dict[int, float]:
-        """Its rate, and those that are left to those of less weight on its links."""
-        sendings = {
-            other: self._sending[other]
-            for link in trip.links
-            for other in self._on_link.get(link, ())
-            if self._sending[other].weight < trip.settings.weight
-        }
+    def _yielded(self, link: int, trip: Trip, partners: Collection[int]) -> float:
+        """What others can give up of a link."""
+        if not self._yielding:
+            return 0.0
+        others = (self._sending[key] for key in self._on(link, trip, partners))
+        return sum((other.rate - other.least) * other.trip.load for other in others)
+
+    def _pushed_aside(self, key: int, trip: Trip, least: float, partners: Collection[int]) -> dict[int, float]:
+        """Its rate, and those that are left to others on its links."""
+        sendings = {other: self._sending[other] for link in trip.links for other in self._on(link, trip, partners)}
         claims = {
             other: _claim(sending, floor=sending.least, ceiling=sending.rate) for other, sending in sendings.items()
         }

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from rebalancer.checker import check_steps
 from rebalancer.cluster.units import Seconds
 from rebalancer.plan.model import Step
 from rebalancer.plan.moves import Moves
 from rebalancer.plan.schedule import StuckMovesError, schedule
 from rebalancer.policy.model import MigrationSettings
 from rebalancer.policy.steps import Order, StepGroup, StepRules, TimeLimit
+from tests.checker.worlds import situation_of
 from tests.plan.worlds import nic, verify, world
 
 HOSTS = "a9:u 1,v 1,w 1; b9; c9"
@@ -62,6 +64,37 @@ def test_a_group_starts_together_once_the_last_of_it_can() -> None:
     steps = planned(moves, StepRules(sync=(StepGroup(name="t", domains=of(moves, "u", "v")),)))
     assert steps["u"].predicted.start == steps["v"].predicted.start >= steps["x"].predicted.end
     assert steps["u"].after == steps["v"].after == (steps["x"].id,)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param(lambda group: StepRules(sync=(group,)), id="sync"),
+        pytest.param(lambda group: StepRules(no_delay=(group,)), id="no_delay"),
+    ],
+)
+def test_who_starts_together_shares_the_links(rules: Callable[[StepGroup], StepRules]) -> None:
+    links = [nic(host, 1e9) for host in "abc"]
+    moves = world(HOSTS, "u>b v>b w>b", links=links, caps={link.name: link.capacity for link in links}, dirty_rate=1e7)
+    group = StepGroup(name="t", domains=of(moves, "u", "v"))
+    steps = planned(moves, rules(group))
+    assert steps["u"].predicted.start == steps["v"].predicted.start == 0
+    assert steps["u"].bandwidth is not None
+    assert steps["u"].bandwidth == steps["v"].bandwidth
+    assert not check_steps(list(steps.values()), situation_of(moves))
+
+
+def test_who_can_never_start_together_is_told_what_for() -> None:
+    settings = MigrationSettings(per_host=1)
+    moves = replace(world(HOSTS, GOALS, settings=settings), rules=StepRules())
+    moves = replace(moves, rules=StepRules(sync=(StepGroup(name="t", domains=of(moves, "u", "v")),)))
+    with pytest.raises(StuckMovesError) as stuck:
+        schedule(moves)
+    why = "no more than 1 at once are allowed on a (concurrency: per_host)"
+    assert stuck.value.stuck == {
+        0: f"has to start together with 'v' (steps: sync), but {why}",
+        1: f"has to start together with 'u' (steps: sync), but {why}",
+    }
 
 
 def test_who_can_never_start_together_is_not_moved() -> None:

@@ -42,7 +42,7 @@ def traffic_of(moves: Moves) -> tuple[list[Trip], Traffic]:
     trips = Trips(moves)
     found = [trips.trip(domain, 0, 1) for domain in range(len(moves.domains))]
     weighted = len({settings.weight for settings in moves.settings}) > 1
-    return found, Traffic(trips.budgets, trips.slots, weighted=weighted)
+    return found, Traffic(trips.budgets, trips.slots, yielding=weighted)
 
 
 def rates(traffic: Traffic, *keys: int) -> list[float]:
