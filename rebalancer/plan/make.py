@@ -19,8 +19,8 @@ from rebalancer.placement.explain import Conflict, breaches, refusals
 from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.experience import Experience
+from rebalancer.plan.migration_model import hindrance
 from rebalancer.plan.model import LATE, Deadline, Guards, Pace, Plan, Reason, Score, Step, Unplaced
-from rebalancer.plan.precopy import remedy
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
@@ -351,7 +351,7 @@ class _Planning:
                 at_home = (int(other) for other in np.flatnonzero(self.problem.start == home))
                 cuts += [_Cut(o, goal, TOO_NARROW) for o in at_home if not trips.trip(o, home, goal).best]
             elif not trip.possible:
-                why = remedy(float(trip.traits.memory), trip.traits.writing, trip.best, trip.settings.max_downtime)
+                why = hindrance(trip.traits, trip.best, trip.settings.max_downtime)
                 cuts.append(_Cut(d, goal, f"would never converge: {why}"))
         return cuts
 

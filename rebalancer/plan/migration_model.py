@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rebalancer.cluster import MigrationTraits, Writes
-from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
-from rebalancer.plan.precopy import Copy, precopy
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds, format_rate
+from rebalancer.plan.precopy import HEADROOM, Copy, precopy, remedy
 from rebalancer.policy.model import Rung
 
-__all__ = ["ASSUMED_STREAM_RATE", "FINISH_TIME", "SETUP_TIME", "Forecast", "forecast", "switchover_burst"]
+__all__ = ["ASSUMED_STREAM_RATE", "FINISH_TIME", "SETUP_TIME", "Forecast", "forecast", "hindrance", "switchover_burst"]
 
 SETUP_TIME = Seconds(1.0)
 """From the request to the first byte: a connection, a started and paused receiver."""
@@ -78,7 +78,9 @@ def forecast(
     for rung in ladder:
         match rung:
             case Rung.AUTO_CONVERGE:
-                return replace(_live(_throttled(memory, writes, rate, max_downtime), rate), rung=rung)
+                slowed = _live(_throttled(memory, writes, rate, max_downtime), rate)
+                if slowed.converges:
+                    return replace(slowed, rung=rung)
             case Rung.POST_COPY:
                 return _post_copy(memory, found.left, rate)
             case Rung.PAUSE:
@@ -127,13 +129,12 @@ def _with_disks(
     traits: MigrationTraits, rate: float, max_downtime: Seconds, *, live: bool, ladder: Sequence[Rung]
 ) -> Forecast:
     """Disks are mirrored first, and what is written to them goes over at once until the end; then memory gets what the
-    mirror leaves of the rate. Never ends where the disks are written as fast as they are sent."""
-    left_over = rate - traits.disk_writes
-    memory = replace(traits, disk=Bytes(0))
-    if left_over <= 0:
-        found = forecast(memory, BytesPerSecond(rate), max_downtime, live=live)
-        return replace(found, converges=False)
-    mirror = 0.0 if not live else float(traits.disk_writes)
+    mirror leaves of the rate. Where they are written as fast as they are sent, only a pause ends it."""
+    memory, mirror = replace(traits, disk=Bytes(0)), float(traits.disk_writes) if live else 0.0
+    if rate < mirror * HEADROOM:
+        if Rung.PAUSE in ladder:
+            return replace(_with_disks(traits, rate, max_downtime, live=False, ladder=()), rung=Rung.PAUSE)
+        return replace(forecast(memory, BytesPerSecond(rate), max_downtime), converges=False)
     copied = traits.disk / (rate - mirror)
     found = forecast(memory, BytesPerSecond(rate - mirror), max_downtime, live=live, ladder=ladder)
     time = copied + found.transfer
@@ -144,6 +145,18 @@ def _with_disks(
         downtime=downtime,
         bytes=Bytes(math.ceil(found.bytes + traits.disk + mirror * time)),
     )
+
+
+def hindrance(traits: MigrationTraits, rate: float, max_downtime: Seconds) -> str:
+    """For a domain that does not converge at a rate: why, and what would make it, in numbers."""
+    written = float(traits.disk_writes) if traits.disk else 0.0
+    if rate < written * HEADROOM:
+        return (
+            f"its disks are written at {format_rate(written)}, and can be copied at {format_rate(rate)}; "
+            f"it would converge at {format_rate(written * HEADROOM)}, or with pause or live: false"
+        )
+    why = remedy(float(traits.memory), traits.writing, rate - written, max_downtime)
+    return f"{why}; the {format_rate(written)} that its disks are written at come on top" if written else why
 
 
 def switchover_burst(traits: MigrationTraits) -> Bytes:

@@ -14,7 +14,7 @@ from rebalancer.placement.problem import Problem
 from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Deadline
-from rebalancer.plan.precopy import least_rate
+from rebalancer.plan.precopy import HEADROOM, least_rate
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
 from rebalancer.policy.steps import StepRules
@@ -74,7 +74,9 @@ def floor_of(traits: MigrationTraits, settings: MigrationSettings) -> BytesPerSe
     """The rate that a migration needs to converge."""
     if not settings.live:
         return BytesPerSecond(0.0)
-    return BytesPerSecond(least_rate(float(traits.memory), traits.writing, settings.max_downtime))
+    least = least_rate(float(traits.memory), traits.writing, settings.max_downtime)
+    written = traits.disk_writes if traits.disk else 0.0
+    return BytesPerSecond(max(written + least, written * HEADROOM))
 
 
 def flow_of(moves: Moves, domain: int, route: tuple[DirectedLink, ...], unit: int) -> Flow:

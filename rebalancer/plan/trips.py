@@ -96,7 +96,7 @@ class Trip:
     @property
     def possible(self) -> bool:
         """Whether the links are wide enough for it, and it ends or the policy says what to do if it does not."""
-        return self.best > 0 and (self.at(self.best).converges or self.settings.comes_to_an_end)
+        return self.best > 0 and self.at(self.best).converges
 
 
 class Trips:

@@ -98,13 +98,6 @@ class MigrationSettings:
     retry_after: Seconds = Seconds(60.0)
     """Before the first of them; twice as long before each further one."""
 
-    @property
-    def comes_to_an_end(self) -> bool:
-        """Whether the ladder has a rung that makes any guest converge."""
-        return not self.live or bool(
-            {Rung.AUTO_CONVERGE, Rung.POST_COPY, Rung.PAUSE}.intersection(self.when_not_converging)
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCap:

@@ -326,6 +326,16 @@ def test_a_guest_that_need_not_converge_may_write_more_than_links_carry(settings
     assert not plan.unplaced
 
 
+@pytest.mark.parametrize("ladder", ["[cancel]", "[post_copy]"])
+def test_a_guest_whose_disks_are_written_faster_than_they_can_be_copied_stays(ladder: str) -> None:
+    world, rules = frantic(when_not_converging=ladder)
+    traits = MigrationTraits(memory=Bytes(GIB), disk=Bytes(9 * GIB), disk_writes=BytesPerSecond(900 * 2.0**20))
+    calm, busy = world.domains
+    plan = make_plan(replace(world, domains=(calm, replace(busy, migration=traits))), rules)
+    assert [step.domain for step in plan.steps] == ["calm"]
+    assert all("its disks are written at 7.5 Gbit/s" in reason for reason in plan.unplaced[0].reasons.values())
+
+
 def test_moves_over_links_too_narrow_do_not_keep_the_others_back() -> None:
     names = [f"h{i}" for i in range(1, 6)]
     world = cluster(*names, **{f"web{i}": ("h1", 1.5) for i in range(8)})

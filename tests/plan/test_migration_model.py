@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from rebalancer.cluster import MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
-from rebalancer.plan.migration_model import Forecast, forecast, switchover_burst
+from rebalancer.plan.migration_model import Forecast, forecast, hindrance, switchover_burst
+from rebalancer.plan.moves import floor_of
 from rebalancer.plan.precopy import least_rate, precopy, remedy
-from rebalancer.policy.model import Rung
+from rebalancer.policy.model import MigrationSettings, Rung
 
 MIB = 2**20
 GUEST = MigrationTraits(memory=Bytes(8 * 2**30), dirty_rate=BytesPerSecond(30.0 * MIB))
@@ -111,6 +112,52 @@ def test_disks_are_mirrored_first_and_what_is_written_to_them_meanwhile() -> Non
     ).converges
     still = forecast(replace(quiet, disk_writes=BytesPerSecond(10.0)), BytesPerSecond(100.0), Seconds(0.3), live=False)
     assert still.downtime > still.transfer == 100.0
+
+
+BUSY_DISKS = MigrationTraits(memory=Bytes(1000), disk=Bytes(9000), disk_writes=BytesPerSecond(200.0))
+"""Written twice as fast as a rate of 100 can copy them."""
+
+
+@pytest.mark.parametrize("ladder", [(), (Rung.AUTO_CONVERGE,), (Rung.POST_COPY,), (Rung.AUTO_CONVERGE, Rung.CANCEL)])
+def test_no_rung_but_a_pause_ends_the_copy_of_disks_that_are_written_too_fast(ladder: tuple[Rung, ...]) -> None:
+    assert not forecast(BUSY_DISKS, BytesPerSecond(100.0), Seconds(0.3), ladder=ladder).converges
+    paused = forecast(BUSY_DISKS, BytesPerSecond(100.0), Seconds(0.3), ladder=(*ladder, Rung.PAUSE))
+    assert (paused.converges, paused.rung) == (True, Rung.PAUSE)
+    assert paused.downtime >= paused.transfer == 100.0
+
+
+def test_a_guest_that_stands_still_writes_to_no_disk() -> None:
+    found = forecast(BUSY_DISKS, BytesPerSecond(100.0), Seconds(0.3), live=False)
+    assert (found.converges, found.transfer, found.bytes) == (True, 100.0, 10_000)
+
+
+def test_disks_and_memory_together_say_which_rate_it_takes() -> None:
+    guest = replace(GUEST, disk=Bytes(100 * MIB), disk_writes=BytesPerSecond(10.0 * MIB))
+    least = floor_of(guest, MigrationSettings())
+    assert least == floor_of(GUEST, MigrationSettings()) + 10 * MIB
+    assert forecast(guest, least, Seconds(0.3)).converges
+    assert not forecast(guest, BytesPerSecond(least * 0.9), Seconds(0.3)).converges
+    written = replace(guest, dirty_rate=BytesPerSecond(0.0))
+    assert forecast(written, floor_of(written, MigrationSettings()), Seconds(0.3)).converges
+
+
+def test_what_disks_need_is_said() -> None:
+    assert hindrance(replace(BUSY_DISKS, disk_writes=BytesPerSecond(2e8)), 1e8, Seconds(0.3)) == (
+        "its disks are written at 1.6 Gbit/s, and can be copied at 800 Mbit/s; it would converge at 1.8 Gbit/s, "
+        "or with pause or live: false"
+    )
+    guest = replace(GUEST, disk=Bytes(100 * MIB), disk_writes=BytesPerSecond(1e7))
+    assert hindrance(guest, 4e7, Seconds(0.3)) == (
+        "it writes 251.7 Mbit/s, and can be sent at 240 Mbit/s; it would converge at 276.8 Mbit/s, or with "
+        "auto_converge or post_copy; the 80 Mbit/s that its disks are written at come on top"
+    )
+    assert hindrance(GUEST, 1e7, Seconds(0.3)) == remedy(float(GUEST.memory), GUEST.writing, 1e7, 0.3)
+
+
+def test_where_slowing_down_is_not_enough_the_next_rung_is_taken() -> None:
+    wild = replace(GUEST, dirty_rate=BytesPerSecond(1e12))
+    found = forecast(wild, BytesPerSecond(1e6), Seconds(0.3), ladder=(Rung.AUTO_CONVERGE, Rung.POST_COPY))
+    assert (found.converges, found.rung) == (True, Rung.POST_COPY)
 
 
 def test_a_burst_at_the_end_is_no_more_than_is_written_in_a_second() -> None:
