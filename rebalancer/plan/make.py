@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import TypeAlias
 
 import numpy as np
 
-from rebalancer import __version__
 from rebalancer.cluster import Cluster, Domain, Network
-from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.cluster.units import Seconds, format_duration
-from rebalancer.placement import Placement, Problem, State, Term, search
-from rebalancer.placement.bounds import score_bound
+from rebalancer.placement import Placement, Problem, State, search
 from rebalancer.placement.conflicts import conflicts
-from rebalancer.placement.explain import Conflict, breaches, refusals
-from rebalancer.placement.primitives import AllowedHosts, Capacity, IntArray
+from rebalancer.placement.explain import Conflict
+from rebalancer.placement.primitives import IntArray
 from rebalancer.plan.budget import Budget
+from rebalancer.plan.cuts import MOST_DESTINATIONS, Cut, forbidding, staying
+from rebalancer.plan.describe import Decision, describe
 from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import hindrance
-from rebalancer.plan.model import LATE, Deadline, Guards, Pace, Plan, Reason, Score, Step, Unplaced
+from rebalancer.plan.model import LATE, Deadline, Plan, Step
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
@@ -32,7 +32,6 @@ from rebalancer.policy.settings import Restore
 __all__ = ["assess", "make_plan"]
 
 _MOST_ROUNDS = 12
-_MOST_DESTINATIONS_TRIED = 3
 _MOST_WAYS_AROUND = 12
 """Searches that a knot of moves is worth, and how large a problem may be for that (domains times hosts):"""
 _LARGE = 20_000
@@ -69,26 +68,32 @@ def make_plan(
                 break
             planning.keep(late)
             placement, found = planning.decide(seed, effort, elapsed)
-    return planning.describe(placement, found, seed, created_at, planning.conflicts(placement, elapsed))
+    decision = planning.decision(placement, found, planning.conflicts(placement, elapsed))
+    return describe(decision, seed=seed, created_at=created_at)
 
 
 def assess(cluster: Cluster, policy: Policy) -> Plan:
     """The plan that moves nothing: score and violations of what is there now."""
     planning = _Planning(cluster, policy)
-    return planning.describe(planning.problem.start, _NOTHING, 0, "")
+    return describe(planning.decision(planning.problem.start, _NOTHING), seed=0, created_at="")
 
 
 _NO_EXPERIENCE = Experience()
 _NOTHING = Schedule(steps=(), bound=Seconds(0.0))
 
+_Found: TypeAlias = tuple[IntArray, Schedule]
+"""A placement, and how to get there."""
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A destination that a domain cannot be brought to, and why."""
 
-    domain: int
-    host: int
-    reason: str
+@dataclass(frozen=True, slots=True, order=True)
+class _Way:
+    """A placement in which somebody of a knot goes elsewhere: what it costs, tier by tier; a number of its own, which
+    tells those apart that cost the same; and the destinations that it does without."""
+
+    costs: tuple[float, ...]
+    number: int
+    cuts: list[Cut] = field(compare=False)
+    placement: IntArray = field(compare=False)
 
 
 class _Planning:
@@ -104,19 +109,19 @@ class _Planning:
         self.cluster = cluster
         self.policy = policy
         self.history = history
-        self.compiled: Problem = compiled.problem
+        self.compiled = compiled
+        self.asked: Problem = compiled.problem
+        """What the policy and a deadline ask for; ``problem``: less what was found to be out of reach."""
         self.problem: Problem = compiled.problem
         self.experience = experience
         self.deadline = deadline
         self.domains: tuple[Domain, ...] = tuple(map(experience.applied, compiled.view.domains))
         self.settings = compiled.settings
-        self.caps, self.slots = compiled.link_caps, compiled.link_slots
-        self.step_rules = compiled.steps
         self.network = Network(cluster.links)
         self.notes: list[str] = []
         self.advised: dict[str, str] = {}
         self.old_names = self._old_names()
-        self.cuts: list[_Cut] = []
+        self.cuts: list[Cut] = []
         self.ways_around = _MOST_WAYS_AROUND
         self.optimal: IntArray | None = None
         """The placement found by trying all, if any was."""
@@ -132,23 +137,23 @@ class _Planning:
             if domain.uuid in renamed and renamed[domain.uuid].since == domain.name
         }
 
-    def decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
+    def decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> _Found:
         """Where everything goes and how it gets there. Who would leave too late for a deadline is sent elsewhere where
         that helps."""
         found = best = self._decide(seed, effort, elapsed)
         cuts, problem = self.cuts, self.problem
-        for _ in range(_MOST_DESTINATIONS_TRIED if self.deadline is not None else 0):
+        for _ in range(MOST_DESTINATIONS if self.deadline is not None else 0):
             late = self.late(found)
             if not late or elapsed() >= 1.0:
                 break
-            self._add([_Cut(d, int(found[0][d]), why) for d, why in late.items()])
+            self._add([Cut(d, int(found[0][d]), why) for d, why in late.items()])
             found = self._decide(seed, effort, elapsed)
             if self._lateness(found) < self._lateness(best):
                 best, cuts, problem = found, self.cuts, self.problem
         self.cuts, self.problem = cuts, problem
         return best
 
-    def late(self, found: tuple[IntArray, Schedule]) -> dict[int, str]:
+    def late(self, found: _Found) -> dict[int, str]:
         """Who would leave hosts of the deadline too late, and by how much in words."""
         late: dict[int, str] = {}
         if self.deadline is None:
@@ -160,14 +165,14 @@ class _Planning:
                 late[domain] = f"would leave {step.source} {format_duration(over)} after the deadline"
         return late
 
-    def _lateness(self, found: tuple[IntArray, Schedule]) -> tuple[float, ...]:
+    def _lateness(self, found: _Found) -> tuple[float, ...]:
         """The lower, the better: rules that are broken, then who is late, by priority."""
         late = [self.settings[domain].priority for domain in self.late(found)]
         priorities = sorted({settings.priority for settings in self.settings}, reverse=True)
-        hard = State(self.compiled, found[0]).costs()[:2]
+        hard = State(self.asked, found[0]).costs()[:2]
         return (*(round(float(cost), 6) for cost in hard), *(late.count(priority) for priority in priorities))
 
-    def _decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> tuple[IntArray, Schedule]:
+    def _decide(self, seed: int, effort: int, elapsed: Callable[[], float]) -> _Found:
         def stop() -> bool:
             return elapsed() >= 1.0
 
@@ -185,7 +190,7 @@ class _Planning:
                     around = self._around(found.host, error, seed, effort, elapsed)
                     if around is not None:
                         return around
-                    cuts = [_Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
+                    cuts = [Cut(d, int(found.host[d]), reason) for d, reason in error.stuck.items()]
                 else:
                     if self._is_worth_its_steps(found.host, made.steps):
                         return found.host, made
@@ -197,7 +202,7 @@ class _Planning:
 
     def _around(
         self, placement: IntArray, stuck: StuckMovesError, seed: int, effort: int, elapsed: Callable[[], float]
-    ) -> tuple[IntArray, Schedule] | None:
+    ) -> _Found | None:
         """The best placement found that can be reached and in which, of each set of destinations that cannot be reached
         together, somebody goes elsewhere. None: there is none, or the problem is too large to look for one.
 
@@ -206,54 +211,61 @@ class _Planning:
         if len(self.domains) * len(self.problem.hosts) > _LARGE:
             return None
         cuts, problem = self.cuts, self.problem
-        queue: list[tuple[tuple[float, ...], int, list[_Cut], IntArray]] = []
+        ways: list[_Way] = []
         options = self._one_elsewhere(placement, stuck)
         while True:
             for option in options[: self.ways_around]:
-                self._add_to(cuts, option)
-                found = search(self.problem, seed=seed, effort=effort, elapsed=elapsed)
-                self.ways_around -= 1
-                heappush(queue, (self._costs(found.host), -self.ways_around, option, found.host))
-            if not queue or elapsed() >= 1.0:
-                break
-            _, _, option, placement = heappop(queue)
-            if (placement == self.problem.start).all():
-                # What forbids more is no better.
-                break
-            self._add_to(cuts, option)
-            narrow = self._impossible(placement)
-            try:
-                made = _NOTHING if narrow else make_schedule(self._moves(placement), Budget(), seed)
-            except StuckMovesError as error:
-                options = [[*option, *more] for more in self._one_elsewhere(placement, error)]
-            else:
-                if not narrow and self._is_worth_it(placement) and self._is_worth_its_steps(placement, made.steps):
-                    self.notes.append(self._went_around(stuck))
-                    return placement, made
-                options = [[*option, *narrow]] if narrow else []
-        self.cuts, self.problem = cuts, problem
-        return None
+                heappush(ways, self._way(cuts, option, seed, effort, elapsed))
+            # One that moves nothing is no worse than what forbids more.
+            if not ways or elapsed() >= 1.0 or (ways[0].placement == self.problem.start).all():
+                self.cuts, self.problem = cuts, problem
+                return None
+            way = heappop(ways)
+            self._add_to(cuts, way.cuts)
+            found, options = self._go(way, seed)
+            if found is not None:
+                self.notes.append(self._went_around(stuck))
+                return found
+
+    def _way(self, before: list[Cut], cuts: list[Cut], seed: int, effort: int, elapsed: Callable[[], float]) -> _Way:
+        self._add_to(before, cuts)
+        placement = search(self.problem, seed=seed, effort=effort, elapsed=elapsed).host
+        self.ways_around -= 1
+        return _Way(self._costs(placement), -self.ways_around, cuts, placement)
+
+    def _go(self, way: _Way, seed: int) -> tuple[_Found | None, list[list[Cut]]]:
+        """The way with its schedule, if it can be gone and is worth it; what it could do without besides, if not."""
+        narrow = self._impossible(way.placement)
+        if narrow:
+            return None, [[*way.cuts, *narrow]]
+        try:
+            made = make_schedule(self._moves(way.placement), Budget(), seed)
+        except StuckMovesError as error:
+            return None, [[*way.cuts, *more] for more in self._one_elsewhere(way.placement, error)]
+        if self._is_worth_it(way.placement) and self._is_worth_its_steps(way.placement, made.steps):
+            return (way.placement, made), []
+        return None, []
 
     def _went_around(self, stuck: StuckMovesError) -> str:
         names = " and ".join(f"'{self.domains[d].name}'" for d in sorted(stuck.stuck))
         return f"{names} cannot all be moved as would be best: they block each other; some go elsewhere or stay"
 
-    def _one_elsewhere(self, placement: IntArray, stuck: StuckMovesError) -> list[list[_Cut]]:
+    def _one_elsewhere(self, placement: IntArray, stuck: StuckMovesError) -> list[list[Cut]]:
         """For each member of a knot, that it cannot have its destination; none where there is no knot of several."""
         knot = next((knot for knot in stuck.knots if len(knot) > 1), frozenset[int]())
         members = sorted(knot, key=lambda d: (self.domains[d].migration.memory, d))[:_MOST_MEMBERS]
-        return [[_Cut(d, int(placement[d]), stuck.stuck[d])] for d in members]
+        return [[Cut(d, int(placement[d]), stuck.stuck[d])] for d in members]
 
     def _costs(self, placement: IntArray) -> tuple[float, ...]:
-        return tuple(round(float(cost), 9) for cost in State(self.compiled, placement).costs())
+        return tuple(round(float(cost), 9) for cost in State(self.asked, placement).costs())
 
-    def _add_to(self, before: list[_Cut], cuts: list[_Cut]) -> None:
+    def _add_to(self, before: list[Cut], cuts: list[Cut]) -> None:
         self.cuts = before
         self._add(cuts)
 
     def _what_can_be_reached(
-        self, placement: IntArray, cuts: Sequence[_Cut], seed: int, stop: Callable[[], bool]
-    ) -> tuple[IntArray, Schedule]:
+        self, placement: IntArray, cuts: Sequence[Cut], seed: int, stop: Callable[[], bool]
+    ) -> _Found:
         """The same placement less the moves that cannot be made, once looking for others has taken long enough."""
         placement = placement.copy()
         while cuts:
@@ -267,7 +279,7 @@ class _Planning:
             try:
                 made = _NOTHING if cuts else make_schedule(self._moves(placement), Budget(stop=stop), seed)
             except StuckMovesError as error:
-                cuts = [_Cut(d, int(placement[d]), reason) for d, reason in error.stuck.items()]
+                cuts = [Cut(d, int(placement[d]), reason) for d, reason in error.stuck.items()]
             else:
                 if not cuts and self._is_worth_its_steps(placement, made.steps):
                     self.notes.append("not all moves could be ordered in time; this plan makes those that could")
@@ -283,9 +295,9 @@ class _Planning:
             experience=self.experience,
             settings=self.settings,
             names=self.policy.names,
-            caps=self.caps,
-            slots=self.slots,
-            rules=self.step_rules,
+            caps=self.compiled.link_caps,
+            slots=self.compiled.link_slots,
+            rules=self.compiled.steps,
             deadline=self.deadline,
             old_names=self.old_names,
             reluctant=frozenset() if self._gain(placement)[0] else reluctant(self.problem.terms),
@@ -337,10 +349,10 @@ class _Planning:
             return False
         return True
 
-    def _impossible(self, placement: IntArray) -> list[_Cut]:
+    def _impossible(self, placement: IntArray) -> list[Cut]:
         """Moves over links too narrow for any migration, and moves that would never end, with nothing in the policy's
         ladder but to give up."""
-        cuts: list[_Cut] = []
+        cuts: list[Cut] = []
         trips = Trips(self._moves(placement), self.network)
         for d in (int(d) for d in np.flatnonzero(placement != self.problem.start)):
             goal = int(placement[d])
@@ -349,163 +361,44 @@ class _Planning:
                 # Too narrow for one is too narrow for most that share the way.
                 home = int(self.problem.start[d])
                 at_home = (int(other) for other in np.flatnonzero(self.problem.start == home))
-                cuts += [_Cut(o, goal, TOO_NARROW) for o in at_home if not trips.trip(o, home, goal).best]
+                cuts += [Cut(o, goal, TOO_NARROW) for o in at_home if not trips.trip(o, home, goal).best]
             elif not trip.possible:
                 why = hindrance(trip.traits, trip.best, trip.settings.max_downtime)
-                cuts.append(_Cut(d, goal, f"would never converge: {why}"))
+                cuts.append(Cut(d, goal, f"would never converge: {why}"))
         return cuts
 
     def keep(self, domains: Mapping[int, str]) -> None:
         """Domains stay where they are: domain → why."""
-        refused = {
-            (domain, host): why
-            for domain, why in domains.items()
-            for host in range(len(self.problem.hosts))
-            if host != self.problem.start[domain]
-        }
-        term = Term(name="deadline", primitive=self._refusing(refused), continuous=False)
-        self.compiled = replace(self.compiled, terms=(*self.compiled.terms, term))
+        self.asked = staying(self.asked, domains)
         self._add([])
 
-    def _add(self, cuts: list[_Cut]) -> None:
-        """Forbids destinations that cannot be reached; after a few for one domain, all of them."""
+    def _add(self, cuts: list[Cut]) -> None:
+        """Forbids destinations that cannot be reached."""
         self.cuts = [*self.cuts, *cuts]
-        reasons: dict[tuple[int, int], str] = {}
-        for cut in self.cuts:
-            tried = sum(other.domain == cut.domain and other.reason != TOO_NARROW for other in self.cuts)
-            hosts = [cut.host] if tried < _MOST_DESTINATIONS_TRIED else range(len(self.problem.hosts))
-            for host in hosts:
-                if host != self.problem.start[cut.domain]:
-                    reasons.setdefault((cut.domain, host), cut.reason)
-        term = Term(name="reachable", primitive=self._refusing(reasons), continuous=False)
-        self.problem = replace(self.compiled, terms=(*self.compiled.terms, term)) if reasons else self.compiled
-
-    def _refusing(self, reasons: Mapping[tuple[int, int], str]) -> AllowedHosts:
-        """(domain, host) → why the domain cannot go there."""
-        row = {domain: number for number, domain in enumerate(sorted({domain for domain, _ in reasons}))}
-        masks = np.ones((len(row), len(self.problem.hosts)), dtype=np.bool_)
-        mask = np.full(len(self.domains), -1, dtype=np.int64)
-        for domain, host in reasons:
-            masks[row[domain], host] = False
-            mask[domain] = row[domain]
-        return AllowedHosts(
-            masks=masks, mask=mask, reasons={(row[domain], host): text for (domain, host), text in reasons.items()}
-        )
+        self.problem = forbidding(self.asked, self.cuts)
 
     def conflicts(self, placement: IntArray, elapsed: Callable[[], float]) -> tuple[Conflict, ...]:
         if State(self.problem, placement).costs()[1] <= 1e-9:
             return ()
         return conflicts(self.problem, placement, elapsed)
 
-    def describe(
-        self,
-        placement: IntArray,
-        made: Schedule,
-        seed: int,
-        created_at: str,
-        conflicts: tuple[Conflict, ...] = (),
-    ) -> Plan:
-        before, after = State(self.problem), State(self.problem, placement)
-        moved = np.flatnonzero(placement != self.problem.start)
-        for cut in self.cuts:
-            if placement[cut.domain] == self.problem.start[cut.domain]:
-                name, host = self.domains[cut.domain].name, self.problem.hosts[cut.host]
-                self.notes.append(f"'{name}' cannot be brought to {host}: {cut.reason}")
-        return Plan(
-            snapshot=self.cluster,
-            fingerprint=fingerprint(self.cluster),
-            policy=self.policy.digest,
-            seed=seed,
-            created_at=created_at,
-            version=__version__,
-            steps=self._explained(made.steps, after),
-            placement={self.problem.domains[d]: self.problem.hosts[placement[d]] for d in moved},
-            before=_score(before, self.problem),
-            after=_score(after, self.problem),
-            bound=self._bound(placement, after),
-            violations_before=breaches(self.problem, self.problem.start, self._name),
-            violations_after=breaches(self.problem, placement, self._name),
-            unplaced=self._unplaced(placement),
-            conflicts=conflicts,
-            notes=tuple(dict.fromkeys(self.notes)),
-            makespan_bound=made.bound,
-            guards=self._guards(),
-            windows=tuple(located.entry for located in self.policy.windows),
-            deadline=self.deadline,
+    def decision(self, placement: IntArray, schedule: Schedule, conflicting: tuple[Conflict, ...] = ()) -> Decision:
+        return Decision(
+            cluster=self.cluster,
+            policy=self.policy,
+            compiled=self.compiled,
+            domains=self.domains,
+            asked=self.asked,
+            problem=self.problem,
+            placement=placement,
+            schedule=schedule,
+            cuts=self.cuts,
+            conflicts=conflicting,
+            notes=self.notes,
             advised=self.advised,
+            deadline=self.deadline,
+            is_best=self.optimal is not None and np.array_equal(placement, self.optimal),
         )
-
-    def _bound(self, placement: IntArray, after: State) -> float:
-        """What no placement betters, whether it can be reached or not."""
-        # With several tiers of goals another placement may have a lower sum.
-        if self.optimal is not None and np.array_equal(placement, self.optimal) and self.problem.tiers <= 2:
-            return _score(after, self.problem).total
-        return score_bound(self.compiled, holds=bool(after.costs()[1] <= 1e-9))
-
-    def _name(self, domain: int) -> str:
-        return self.domains[domain].name
-
-    def _explained(self, steps: tuple[Step, ...], after: State) -> tuple[Step, ...]:
-        """The steps, each with what it is good for."""
-        index = {uuid: d for d, uuid in enumerate(self.problem.domains)}
-        last = {step.uuid: step.id for step in steps}
-        explained: list[Step] = []
-        for step in steps:
-            domain = index[step.uuid]
-            if last[step.uuid] != step.id:
-                why: tuple[Reason, ...] = (
-                    Reason(rule="order", before=0.0, after=0.0, text="steps aside to make room"),
-                )
-            elif after.placement[domain] == self.problem.start[domain]:
-                why = (Reason(rule="order", before=0.0, after=0.0, text="returns after it stepped aside"),)
-            else:
-                why = _reasons(after, domain)
-            explained.append(replace(step, why=why))
-        return tuple(explained)
-
-    def _unplaced(self, placement: IntArray) -> tuple[Unplaced, ...]:
-        """Domains that stand where they must not and could not be brought elsewhere."""
-        found: list[Unplaced] = []
-        for d, domain in enumerate(self.domains):
-            host = int(placement[d])
-            if any(_forbids(term, d, host) for term in self.problem.terms):
-                found.append(
-                    Unplaced(
-                        domain=domain.name,
-                        uuid=domain.uuid,
-                        host=self.problem.hosts[host],
-                        reasons=refusals(self.problem, placement, d, self._name),
-                    )
-                )
-        return tuple(found)
-
-    def _guards(self) -> Guards:
-        limits: dict[str, Mapping[str, float]] = {}
-        for term in self.compiled.terms:
-            # The executor counts what all domains use: rules on some, or on other figures, are the plan's alone.
-            if term.hard and isinstance(term.primitive, Capacity) and self._counts_uses(term.primitive):
-                known = limits.get(term.primitive.resource, {})
-                limits[term.primitive.resource] = {
-                    host: min(float(limit), known.get(host, float("inf")))
-                    for host, limit in zip(self.problem.hosts, term.primitive.limit, strict=True)
-                    if np.isfinite(limit)
-                }
-        asked = self.policy.limits
-        return Guards(
-            links=self.caps,
-            slots=self.slots,
-            ends={link.name: link.connects for link in self.cluster.links},
-            hosts=limits,
-            pace=Pace(
-                per_hour=asked.per_hour,
-                per_domain=(asked.per_domain.most, asked.per_domain.within) if asked.per_domain else None,
-                cooldown=asked.cooldown,
-            ),
-        )
-
-    def _counts_uses(self, capacity: Capacity) -> bool:
-        uses = [domain.uses.get(capacity.resource, 0.0) for domain in self.domains]
-        return bool(np.array_equal(capacity.demand, np.array(uses, dtype=np.float64)))
 
 
 def _limits_of(found: Placement) -> Iterator[str]:
@@ -517,30 +410,3 @@ def _limits_of(found: Placement) -> Iterator[str]:
             "the search looked at less than it could: pip install 'cluster-rebalancer[fast]', "
             "and compile it once with python -m rebalancer.native"
         )
-
-
-def _score(state: State, problem: Problem) -> Score:
-    soft = {term.name for term in problem.terms if not term.hard}
-    parts = {name: cost for name, cost in state.parts().items() if name in soft}
-    return Score(total=sum(parts.values()), parts=parts)
-
-
-def _forbids(term: Term, domain: int, host: int) -> bool:
-    match term.primitive:
-        case AllowedHosts() as allowed if term.hard and allowed.mask[domain] >= 0:
-            return not allowed.masks[allowed.mask[domain], host]
-        case _:
-            return False
-
-
-def _reasons(state: State, domain: int) -> tuple[Reason, ...]:
-    """What would be worse if this domain alone had stayed, the most important first."""
-    here, home = int(state.placement[domain]), int(state.start[domain])
-    now = state.parts()
-    state.apply(domain, home)
-    stayed = state.parts()
-    state.apply(domain, here)
-    tiers = {term.name: term.tier for term in state.problem.terms}
-    worse = [name for name in now if stayed[name] > now[name] + 1e-9]
-    worse.sort(key=lambda name: (tiers[name], now[name] - stayed[name]))
-    return tuple(Reason(rule=name, before=stayed[name], after=now[name]) for name in worse)

@@ -20,10 +20,25 @@ from rebalancer.policy.windows import WindowEntry
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["LATE", "Deadline", "Guards", "Pace", "Plan", "Prediction", "Reason", "Score", "Step", "Unplaced"]
+__all__ = [
+    "LATE",
+    "NO_WAY",
+    "Deadline",
+    "Guards",
+    "Pace",
+    "Plan",
+    "Prediction",
+    "Reason",
+    "Score",
+    "Step",
+    "Unplaced",
+]
 
 LATE = 1e-6
 """Seconds after a deadline that do not count."""
+
+NO_WAY = "cannot be brought there"
+"""What it is called, where rules are told by their names, that no migrations lead somewhere; no rule of a policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

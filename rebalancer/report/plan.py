@@ -11,10 +11,10 @@ from rich.text import Text
 
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import format_bytes, format_duration, format_number
-from rebalancer.placement.explain import Breach
+from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.placement.explain.words import listed
 from rebalancer.plan.addresses import address_clashes, clashes_on_the_way
-from rebalancer.plan.model import Plan, Unplaced
+from rebalancer.plan.model import NO_WAY, Plan, Unplaced
 from rebalancer.report.console import glyphs, heading, item, show, text, warnings
 from rebalancer.report.steps import print_steps
 from rebalancer.report.tables import load_table, score_table
@@ -32,7 +32,9 @@ __all__ = [
 
 _MOST_BREACHES = 30
 """Of one kind; a cluster whose every host is too full has no use for a thousand lines."""
-_MOST_HOSTS = 20
+_MOST_REASONS = 20
+_MOST_TOGETHER = 4
+"""Hosts that are named for one reason; their names take room from it."""
 
 
 def print_plan(console: Console, plan: Plan, *, policy: str) -> None:
@@ -119,17 +121,28 @@ def _print_conflicts(console: Console, plan: Plan) -> None:
     names = {domain.uuid: f"'{domain.name}' on {domain.host}" for domain in plan.snapshot.active_domains}
     for each in plan.conflicts:
         of = f", for {listed(names[uuid] for uuid in each.domains)}" if each.domains else ""
-        doubt = "" if each.proved else " (as far as was searched)"
-        item(console, text(" + ".join(each.rules), "red"), text(of + doubt), lead=f"{glyphs(console).bullet} ")
+        rules = " + ".join(rule for rule in each.rules if rule != NO_WAY)
+        item(console, text(rules, "red"), text(of + _doubt(each)), lead=f"{glyphs(console).bullet} ")
+
+
+def _doubt(conflict: Conflict) -> str:
+    """How sure it is; where migrations are what is in the way, that depends on those that were looked at."""
+    if NO_WAY in conflict.rules:
+        return ": no migrations that lead there were found"
+    return "" if conflict.proved else " (as far as was searched)"
 
 
 def print_reasons(console: Console, reasons: Mapping[str, str]) -> None:
-    """Of each host, why not there."""
-    for host, reason in islice(reasons.items(), _MOST_HOSTS):
-        words = text(reason or "would be allowed, but cannot be reached")
-        item(console, words, lead=text(f"{host}: "), indent=4)
-    if len(reasons) > _MOST_HOSTS:
-        item(console, f"and {len(reasons) - _MOST_HOSTS} more hosts", indent=4)
+    """Of each host, why not there; hosts with the same reason are told together."""
+    hosts: dict[str, list[str]] = {}
+    for host, reason in reasons.items():
+        hosts.setdefault(reason, []).append(host)
+    for reason, found in islice(hosts.items(), _MOST_REASONS):
+        words = text(reason or f"would be allowed, but {NO_WAY}")
+        item(console, words, lead=text(f"{listed(found, _MOST_TOGETHER)}: "), indent=4)
+    if len(hosts) > _MOST_REASONS:
+        more = sum(map(len, islice(hosts.values(), _MOST_REASONS, None)))
+        item(console, f"and {count(more, 'more host')}", indent=4)
 
 
 def _print_deadline(console: Console, plan: Plan) -> None:

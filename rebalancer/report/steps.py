@@ -8,6 +8,7 @@ from rich.text import Text
 
 from rebalancer.cluster.units import format_duration, format_number, format_rate
 from rebalancer.plan.model import Plan, Reason, Step
+from rebalancer.policy.settings import Rung
 from rebalancer.report.console import Glyphs, glyphs, item, show, text
 from rebalancer.report.tables import plain_table
 
@@ -72,8 +73,8 @@ def _table(plan: Plan, signs: Glyphs) -> Table:
         table.add_column(name, overflow="fold")
     for step in plan.steps:
         reasons = [why(reason, signs) for reason in step.why]
-        if not step.predicted.converges:
-            reasons.append(_diverges(step))
+        if trouble := _trouble(step):
+            reasons.append(trouble)
         table.add_row(
             text(step.id),
             _start(step),
@@ -95,10 +96,21 @@ def _print_entry(console: Console, step: Step, signs: Glyphs) -> None:
     item(console, _start(step), text(waits), took, indent=4)
     for reason in step.why:
         item(console, why(reason, signs), lead=Text("why: ", style="dim"), indent=4)
-    if not step.predicted.converges:
-        item(console, _diverges(step), indent=4)
+    if trouble := _trouble(step):
+        item(console, trouble, indent=4)
 
 
-def _diverges(step: Step) -> Text:
+_ENDS = {
+    Rung.AUTO_CONVERGE: "auto_converge slows it down until it can be",
+    Rung.POST_COPY: "post_copy lets it go on at its destination before all of it is there",
+    Rung.PAUSE: "it is paused for the rest",
+}
+
+
+def _trouble(step: Step) -> Text | None:
+    """How a migration ends that would not by itself; None: it does."""
+    if step.predicted.converges:
+        ends = _ENDS.get(step.predicted.rung) if step.predicted.rung else None
+        return text(f"writes faster than it can be sent: {ends}", "yellow") if ends else None
     ladder = ", then ".join(rung.value.replace("_", " ") for rung in step.settings.when_not_converging)
     return text(f"writes its memory faster than it can be sent: {ladder or 'cancel'}", "yellow")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rebalancer.placement.explain import Breach
-from rebalancer.plan.model import Unplaced
+from rebalancer.placement.explain import Breach, Conflict
+from rebalancer.plan.model import NO_WAY, Unplaced
+from rebalancer.policy.model import Rung
 from rebalancer.report import hosts_json, print_check, print_hosts, print_plan
 from tests.report.worlds import UUIDS, cluster, console, plan, step
 
@@ -36,6 +39,19 @@ def test_why_a_domain_cannot_be_placed_host_by_host():
     assert "Cannot be moved: 1 domain\ndb on h2\n    h1: pin: no\n    h3: would be allowed" in text
 
 
+def test_hosts_with_the_same_reason_are_told_together():
+    reasons = {f"h{number}": "pin: no" for number in range(1, 7)} | {"i": "full"}
+    text = shown(unplaced=(Unplaced(domain="db", uuid=UUIDS["db"], host="h2", reasons=reasons),))
+    assert "db on h2\n    h1, h2, h3, h4 and 2 more: pin: no\n    i: full" in text
+
+
+def test_what_cannot_be_reached_is_not_told_as_if_it_were_a_rule():
+    found = Conflict(rules=("pin: app", NO_WAY), domains=(UUIDS["db"],), proved=True)
+    text = shown(conflicts=(found, Conflict(rules=("ban", "limits"), domains=(UUIDS["web"],))), width=100)
+    assert "• pin: app, for 'db' on h2: no migrations that lead there were found\n" in text
+    assert "• ban + limits, for 'web' on h2 (as far as was searched)\n" in text
+
+
 def test_broken_rules_are_repaired_remain_or_become_others():
     moved = Breach(rule="capacity: memory", amount=1.0, text="h1: 40 GiB of memory, limit 32 GiB")
     gone = Breach(rule="pin", amount=1.0, text="'db' on h2")
@@ -60,6 +76,21 @@ def test_a_migration_that_does_not_converge_says_what_is_done_then():
     assert "writes its memory faster than it can be sent: auto converge, then cancel" in shown(
         step("db", 1, converges=False), width=120
     )
+
+
+@pytest.mark.parametrize(
+    ("rung", "words"),
+    [
+        (Rung.AUTO_CONVERGE, "writes faster than it can be sent: auto_converge slows it down until it can be"),
+        (Rung.POST_COPY, "writes faster than it can be sent: post_copy lets it go on at its destination"),
+        (Rung.PAUSE, "writes faster than it can be sent: it is paused for the rest"),
+    ],
+)
+def test_a_migration_that_ends_by_a_rung_of_the_policy_says_so(rung, words):
+    made = step("db", 1)
+    made = replace(made, predicted=replace(made.predicted, rung=rung))
+    assert words in shown(made, width=120)
+    assert words.split(":")[0] in " ".join(shown(made, width=200).split())
 
 
 def test_an_offline_migration_says_that_the_domain_stands_still():

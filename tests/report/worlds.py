@@ -11,7 +11,7 @@ from rebalancer.cluster import Capabilities, Cluster, Domain, Host, HostState
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOutcome
 from rebalancer.execution import Outcome, Place, RunResult, StepOutcome
-from rebalancer.placement.explain import Breach
+from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.plan.model import Plan, Prediction, Reason, Score, Step, Unplaced
 from rebalancer.policy.model import MigrationSettings, Rung
 
@@ -68,6 +68,7 @@ def plan(
     after: tuple[Breach, ...] = (),
     unplaced: tuple[Unplaced, ...] = (),
     notes: tuple[str, ...] = (),
+    conflicts: tuple[Conflict, ...] = (),
     scores: tuple[float, float, float] = (8.0, 2.0, 1.0),
     placement: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -88,6 +89,7 @@ def plan(
         violations_after=after,
         unplaced=unplaced,
         notes=notes,
+        conflicts=conflicts,
     )
 
 
