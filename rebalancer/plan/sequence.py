@@ -16,6 +16,7 @@ from rebalancer.plan.moves import TOO_NARROW, Moves, StuckMovesError
 from rebalancer.plan.order import arrange, parts
 from rebalancer.plan.trips import Trips
 from rebalancer.plan.walk import Walk
+from rebalancer.policy.builtin.names import NAMES
 from rebalancer.policy.model import OnClash
 
 __all__ = ["Sequence", "sequences"]
@@ -230,7 +231,7 @@ class _Sequences:
                     lacks.add((sum(amount / max(most[resource], 1.0) for resource, amount in missing), host, missing))
         walk.back(0)
         for words, looser in self._looser():
-            if self._all_can_go(Walk(looser, ledger)):
+            if self._all_can_go(Walk(looser, Ledger(looser.cluster, looser.problem, looser.placement))):
                 return words
         for _, host, missing in sorted(lacks)[:_REMEDIES]:
             if self._would_do(walk, host, missing):
@@ -241,8 +242,12 @@ class _Sequences:
         """What of the policy may be in the way, and the moves without it."""
         moves, problem = self.moves, self.moves.problem
         if moves.names.on_clash is not OnClash.RENAME:
-            renaming = replace(moves.names, on_clash=OnClash.RENAME)
-            yield "with 'names: {on_clash: rename}' all could be moved", replace(moves, names=renaming)
+            terms = tuple(term for term in problem.terms if term.name != NAMES)
+            renaming = replace(moves, names=replace(moves.names, on_clash=OnClash.RENAME))
+            yield (
+                "with 'names: {on_clash: rename}' all could be moved",
+                replace(renaming, problem=replace(problem, terms=terms)),
+            )
         if problem.max_moves is not None or problem.limits is not None:
             unlimited = replace(moves, problem=replace(problem, max_moves=None, limits=None))
             yield "'limits:' let no more domains make room", unlimited
@@ -264,9 +269,11 @@ class _Sequences:
     def _all_can_go(self, walk: Walk) -> bool:
         """Whether some order is found without much looking. The walk is at its beginning, and is again afterwards."""
         budget = Budget(looks=_REMEDY_LOOKS, stop=self.budget.stop)
-        left = arrange(walk, self.movers, budget)
-        helps = not left or not by_and_by(walk, left, self._cost, budget, lenient=False)
-        walk.back(0)
+        helps = False
+        for lenient in (False, True):
+            left = arrange(walk, self.movers, budget)
+            helps = helps or not left or not by_and_by(walk, left, self._cost, budget, lenient=lenient)
+            walk.back(0)
         return helps
 
     def _lack(self, walk: Walk, domain: int) -> str:

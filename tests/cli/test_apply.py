@@ -211,7 +211,7 @@ def test_what_cannot_leave_is_told_before_anything_starts(cli, example):
     ended = cli("evacuate", "h2", "--yes", *POLICY)
     assert ended.status == 1
     assert ended.err == "error: cannot leave h2: 'database'; nothing was started (--partial moves the others)\n"
-    assert "database on h2\n    h1: pin" in ended.out
+    assert "database on h2\n    h1, h3: pin" in ended.out
     assert where(example) == before
 
 

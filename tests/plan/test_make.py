@@ -224,6 +224,19 @@ def test_max_moves_is_kept() -> None:
     assert len(plan.placement) == 2
 
 
+@pytest.mark.parametrize("on_clash", ["order", "forbid"])
+def test_where_only_a_new_name_would_make_room_that_is_said(on_clash: str) -> None:
+    world = cluster("h1", "h2", "h3", memory=8, left=("h1", 7), right=("h2", 7))
+    domains = tuple(replace(domain, name="db") for domain in world.domains)
+    defined = Domain(name="db", uuid=UUID.format(9), host="h3", state=DomainState.SHUT_OFF)
+    world = replace(world, domains=(*domains, defined))
+    swap = PINNED_SWAP.replace("name == 'left'", "host == 'h1'").replace("name == 'right'", "host == 'h2'")
+    assert len(make_plan(world, policy(swap)).steps) == 3
+    plan = make_plan(world, policy(f"{swap}names: {{on_clash: {on_clash}}}\n"))
+    assert plan.steps == ()
+    assert "with 'names: {on_clash: rename}' all could be moved" in plan.unplaced[0].reasons["h2"]
+
+
 def test_two_running_domains_of_one_uuid_are_left_alone_and_reported() -> None:
     world = cluster("h1", "h2", "h3", twin=("h1", 1))
     world = replace(world, domains=(world.domains[0], replace(world.domains[0], host="h2")))

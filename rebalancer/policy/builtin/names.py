@@ -16,7 +16,10 @@ from rebalancer.placement.problem import Term
 from rebalancer.policy.model import OnClash, Policy
 from rebalancer.policy.view import View
 
-__all__ = ["terms"]
+__all__ = ["NAMES", "terms"]
+
+NAMES = "names"
+"""What the rule is called."""
 
 
 def terms(view: View, policy: Policy) -> Iterable[Term]:
@@ -52,7 +55,7 @@ def _term(view: View, names: set[str], where: BoolArray) -> Term:
     for (name, host), number in _standing(view, index).items():
         # Two definitions of one name cannot be on a host; more than one would be an unreadable mess, not a demand.
         fixed[index[name], view.host_index[host]] = min(number, 1)
-    return Term(name="names", primitive=GroupMost(group=group, zone=zone, most=1, fixed=fixed))
+    return Term(name=NAMES, primitive=GroupMost(group=group, zone=zone, most=1, fixed=fixed))
 
 
 def _standing(view: View, names: Mapping[str, int]) -> Counter[tuple[str, str]]:
