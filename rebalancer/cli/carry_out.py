@@ -13,7 +13,8 @@ from rebalancer.cli.inputs import LiveCluster
 from rebalancer.cli.options import Format
 from rebalancer.cli.status import ExitStatus
 from rebalancer.cli.verify import contradictions
-from rebalancer.errors import PlanOutdated, RebalancerError
+from rebalancer.cluster.text import shown
+from rebalancer.errors import PlanOutdated, RebalancerError, RunError
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster
@@ -105,6 +106,8 @@ def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: 
     """Goes on with a run of the journal; ``plan``: its own; ``stop``: as if asked to so often."""
     from rebalancer.execution.resume import resume
 
+    _require_its_cluster(run, plan, live.cluster)
+
     def start(observer: Observer, stop: StopSignal) -> RunResult:
         return resume(
             run,
@@ -119,6 +122,17 @@ def carry_on(live: LiveCluster, plan: Plan, journal: Journal, run: int, output: 
         )
 
     return _watched(live, plan, output, start, stop)
+
+
+def _require_its_cluster(run: int, plan: Plan, cluster: Cluster) -> None:
+    """Raises RunError for the inventory of another cluster, whose hosts may have the same names."""
+    ours, its = cluster.name, plan.snapshot.name
+    known = {host.name for host in cluster.hosts}
+    strangers = sorted({host for step in plan.steps for host in (step.source, step.destination)} - known)
+    if ours and its and ours != its:
+        raise RunError(f"run {run} is one of the cluster {shown(its)}, and the inventory is that of {shown(ours)}")
+    if strangers:
+        raise RunError(f"run {run} needs hosts that the inventory does not have: {', '.join(map(shown, strangers))}")
 
 
 def _watched(

@@ -42,16 +42,17 @@ def list_runs(context: typer.Context, journal: Journal = None, output: OutputFor
 @app.command("show")
 def show(number: Annotated[int, RunNumber], journal: Journal = None, output: OutputFormat = Format.TEXT) -> ExitStatus:
     """One run: its steps, and every event with time, host, bytes and downtime."""
+    from rebalancer.execution.journal import undone_by
     from rebalancer.execution.journal.location import journal_location
     from rebalancer.execution.journal.opening import opened_run
     from rebalancer.report.runs import print_record, record_json
 
     with opened_run(journal_location(journal), number) as (opened, record):
-        alive = bool(opened.leases(number))
+        alive, undone = bool(opened.leases(number)), undone_by(number, opened.list_runs())
     if output is Format.JSON:
-        print(record_json(record, alive=alive), end="")
+        print(record_json(record, alive=alive, undone=undone), end="")
     else:
-        print_record(record, alive=alive)
+        print_record(record, alive=alive, undone=undone)
     return ExitStatus.DONE
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rebalancer.plan.model import Plan
     from rebalancer.policy import WindowEntry
 
-__all__ = ["require_open", "tell_windows"]
+__all__ = ["require_open", "tell_closed", "tell_windows"]
 
 
 def tell_windows(windows: Iterable[WindowEntry]) -> None:
@@ -37,3 +37,13 @@ def require_open(plan: Plan, *, anyway: bool) -> None:
     if not anyway:
         raise RebalancerError(f"the policy's windows are {words}; nothing was started (--now goes on regardless)")
     tell(f"warning: the policy's windows are {words}")
+
+
+def tell_closed(plan: Plan) -> None:
+    """Says what a run that is resumed outside of its windows does."""
+    from rebalancer.policy import opening
+
+    now = datetime.now(UTC)
+    if plan.windows and not (found := opening(plan.windows, now)).is_open:
+        settled = "what was under way is settled, and nothing is started (--now goes on regardless)"
+        tell(f"warning: the policy's windows are {found.words(now)}: {settled}")

@@ -25,9 +25,20 @@ class Guard:
 
 
 def guard_of(
-    plan: Plan, safeguards: Safeguards | None, hosts: Hosts, journal: Journal, record: Record, clock: Clock
+    plan: Plan,
+    safeguards: Safeguards | None,
+    hosts: Hosts,
+    journal: Journal,
+    record: Record,
+    clock: Clock,
+    *,
+    resumed: bool = False,
 ) -> Guard:
     """What the plan's policy and an inventory (None: nothing) ask for."""
     found = safeguards or Safeguards()
-    gates = (WindowGate(plan, journal), PaceGate(plan, journal, record.run), Health(found, hosts, record, clock))
+    gates = (
+        WindowGate(plan, journal, resumed=resumed),
+        PaceGate(plan, journal, record.run),
+        Health(found, hosts, record, clock),
+    )
     return Guard(gates=gates, hooks=Hooks(found.hooks, record, clock))

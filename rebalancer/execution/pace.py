@@ -78,15 +78,16 @@ class PaceGate:
 class WindowGate:
     """A gate of the run: a maintenance window that closes ends it once what runs has ended.
 
-    One that is begun outside of its windows was begun so on purpose (``--now``) and is not held.
+    One that is begun outside of its windows was begun so on purpose (``--now``) and is not held. One that is resumed
+    is: whoever settles what a dead controller left need not want more to be started.
     """
 
     waiting = False
 
-    def __init__(self, plan: Plan, journal: Journal) -> None:
+    def __init__(self, plan: Plan, journal: Journal, *, resumed: bool = False) -> None:
         self._journal = journal
-        now = journal.now()
-        self._windows = plan.windows if plan.windows and opening(plan.windows, now).is_open else ()
+        held = resumed or (plan.windows and opening(plan.windows, journal.now()).is_open)
+        self._windows = plan.windows if held else ()
 
     def due(self) -> bool:
         return False

@@ -12,11 +12,19 @@ from rebalancer.cluster import Cluster, Domain, DomainState
 from rebalancer.cluster.units import Bytes, Seconds
 from rebalancer.drivers import Clock, Migration, MigrationOptions, MigrationOutcome
 from rebalancer.drivers.audit import overheard
-from rebalancer.errors import RebalancerError
+from rebalancer.errors import RebalancerError, RunError
 from rebalancer.execution.engine import Engine
 from rebalancer.execution.guard import guard_of
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded
-from rebalancer.execution.journal import Journal, RunRecord, RunState, StepRecord, StepState
+from rebalancer.execution.journal import (
+    Journal,
+    RunRecord,
+    RunState,
+    RunSummary,
+    StepRecord,
+    StepState,
+    undone_by,
+)
 from rebalancer.execution.keeper import Keeper
 from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
@@ -51,9 +59,12 @@ def resume(
 ) -> RunResult:
     """Settles what the run's last controller left, adopts what goes on, and starts what is not done.
 
-    ``plan``: the run's own; ``read``: reads the cluster anew, as far as it can be, once all is settled. Raises
-    :class:`~rebalancer.errors.RunError` when the journal cannot be written, or somebody else carries the run out.
+    ``plan``: the run's own, without its windows where they do not matter; ``read``: reads the cluster anew, as far as
+    it can be, once all is settled. Raises :class:`~rebalancer.errors.RunError` when the journal cannot be written,
+    somebody else carries the run out, or what it moved has been brought back.
     """
+    if (back := undone_by(run, journal.list_runs())) is not None:
+        raise RunError(_brought_back(run, back))
     found = journal.run(run)
     if found.summary.state is RunState.COMPLETE:
         return _as_recorded(found)
@@ -61,7 +72,7 @@ def resume(
     record = Record(journal, observer, run)
     record.begin(plan, done=sum(step.state is StepState.DONE for step in found.steps))
     asked = stop or StopSignal()
-    guard = guard_of(plan, safeguards, hosts, journal, record, clock)
+    guard = guard_of(plan, safeguards, hosts, journal, record, clock, resumed=True)
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         recovery = _Recovery(plan, journal.run(run), hosts, record, clock)
         recovery.settle()
@@ -75,6 +86,15 @@ def resume(
         guard.hooks.after_run(result)
         record.finish(result)
     return result
+
+
+def _brought_back(run: int, back: RunSummary) -> str:
+    """Of a run that was rolled back, and what to do instead of going on with it."""
+    if back.state is RunState.COMPLETE:
+        rest = f"to move its domains after all, make a new plan, or undo that with 'rebalance rollback {back.id}'"
+    else:
+        rest = f"to bring back the rest: 'rebalance resume {back.id}'"
+    return f"run {run} is not gone on with: run {back.id} has brought back what it had moved; {rest}"
 
 
 class _Recovery:

@@ -82,6 +82,8 @@ def print_run(console: Console, plan: Plan, result: RunResult, differences: Sequ
 
 
 def _advice(result: RunResult) -> str:
+    if result.complete:
+        return "All steps were done, but hosts say otherwise now. To go on: plan again."
     outcomes = result.outcomes.values()
     outdated = [outcome.step for outcome in outcomes if outcome.outdated]
     if any(outcome.outcome is Outcome.UNKNOWN for outcome in outcomes):

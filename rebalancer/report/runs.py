@@ -10,6 +10,7 @@ from rich.text import Text
 
 from rebalancer.cluster.units import Seconds, format_bytes, format_duration
 from rebalancer.execution import Event, RunRecord, RunState, RunSummary, StepRecord, StepState
+from rebalancer.execution.journal import undone_by
 from rebalancer.report.console import Glyphs, glyphs, heading, item, make_console, show, text
 from rebalancer.report.tables import plain_table
 
@@ -42,22 +43,25 @@ def print_runs(runs: Sequence[RunSummary], alive: Collection[int]) -> None:
             text(run.started_at[:19].replace("T", " ")),
             Text(state, style=_STYLES.get(state, "yellow")),
             f"{run.done} of {run.steps}",
-            text(_what(run)),
+            text(_what(run, undone_by(run.id, runs))),
             text(run.who),
         )
     show(console, table)
 
 
 def runs_json(runs: Sequence[RunSummary], alive: Collection[int]) -> str:
-    return _dump([asdict(run) | {"state": run_state(run, alive)} for run in runs])
+    return _dump(
+        [asdict(run) | {"state": run_state(run, alive), "undone_by": _number(undone_by(run.id, runs))} for run in runs]
+    )
 
 
-def print_record(record: RunRecord, *, alive: bool) -> None:
+def print_record(record: RunRecord, *, alive: bool, undone: RunSummary | None = None) -> None:
+    """``undone``: the way back from it, where there was one."""
     console, run = make_console(), record.summary
     signs, state = glyphs(console), run_state(run, {run.id} if alive else ())
     heading(console, f"Run {run.id}: {state}, {run.done} of {run.steps} steps done")
     ended = f", ended {run.finished_at}" if run.finished_at else ""
-    item(console, text(f"{_what(run) or 'a plan'} on {run.cluster}, started {run.started_at}{ended}"))
+    item(console, text(f"{_what(run, undone) or 'a plan'} on {run.cluster}, started {run.started_at}{ended}"))
     if run.who:
         item(console, text(f"by {run.who}, process {run.process}, rebalancer {run.version}"))
     heading(console, "Steps")
@@ -66,17 +70,18 @@ def print_record(record: RunRecord, *, alive: bool) -> None:
     heading(console, "Events")
     for event in record.events:
         item(console, _event_line(event), lead=Text(f"{event.time[:10]} {event.time[11:23]}  ", "dim"))
-    if state != RunState.COMPLETE.value and not alive:
+    if state != RunState.COMPLETE.value and not alive and undone is None:
         item(console, Text(f"To go on with it: rebalance resume {run.id}", style="bold yellow"))
 
 
-def record_json(record: RunRecord, *, alive: bool) -> str:
+def record_json(record: RunRecord, *, alive: bool, undone: RunSummary | None = None) -> str:
     """The plan as its file has it."""
     state = run_state(record.summary, {record.summary.id} if alive else ())
     return _dump(
         asdict(record.summary)
         | {
             "state": state,
+            "undone_by": _number(undone),
             "steps": [asdict(step) for step in record.steps],
             "events": [asdict(event) for event in record.events],
             "plan": json.loads(record.plan),
@@ -84,8 +89,13 @@ def record_json(record: RunRecord, *, alive: bool) -> str:
     )
 
 
-def _what(run: RunSummary) -> str:
-    return f"{run.command} (the way back from run {run.undoes})" if run.undoes is not None else run.command
+def _what(run: RunSummary, undone: RunSummary | None) -> str:
+    told = f"{run.command} (the way back from run {run.undoes})" if run.undoes is not None else run.command
+    return told if undone is None else f"{told} (brought back by run {undone.id})".strip()
+
+
+def _number(run: RunSummary | None) -> int | None:
+    return None if run is None else run.id
 
 
 def _step_line(step: StepRecord, signs: Glyphs) -> Text:

@@ -87,7 +87,8 @@ def test_a_run_is_exported_and_replayed_without_the_journal(cli, example, monkey
 
 
 def test_nothing_to_resume(cli, example):
-    assert cli("resume").err == "nothing to resume: every run is complete\n"
+    nothing = "nothing to resume: every run is complete, under way, or has been rolled back\n"
+    assert cli("resume").err == nothing
     cli("apply", *POLICY, "--yes")
     assert cli("resume").status == 0
     again = cli("resume", "1")
@@ -205,3 +206,61 @@ def test_a_run_with_open_ends_is_settled_before_it_is_rolled_back(cli, example):
     ended = cli("rollback", "1", "--yes", "--journal", "j.sqlite")
     assert ended.status == 1
     assert "settle it first with 'rebalance resume 1'" in ended.err
+
+
+def stopped_early(folder: Path, cli, monkeypatch) -> None:
+    """Run 1, some of whose steps are done and some not started; the folder becomes the current directory."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("REBALANCE_INVENTORY", "inventory.yaml")
+    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
+    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "✔" not in seen:
+            seen += running.stderr.readline()
+        cli("cancel", "--now", "--wait")
+        running.communicate(timeout=60)
+
+
+def test_a_run_that_was_rolled_back_is_not_gone_on_with(tmp_path, cli, monkeypatch):
+    folder = copy_example(tmp_path / "example", speed=100)
+    before = where(folder)
+    stopped_early(folder, cli, monkeypatch)
+    assert where(folder) != before
+    assert cli("rollback", "1", "--yes").status == 0
+    assert where(folder) == before
+    assert cli("resume").err.startswith("nothing to resume")
+    refused = cli("resume", "1")
+    assert refused.status == 1
+    assert "run 1 is not gone on with: run 2 has brought back what it had moved" in refused.err
+    assert "'rebalance rollback 2'" in refused.err
+    assert where(folder) == before
+    assert "apply (brought back by run 2)" in cli("runs", columns=120).out
+    assert "rebalance resume" not in cli("runs", "show", "1").out
+    assert [run["undone_by"] for run in json.loads(cli("runs", "--format", "json").out)] == [None, 2]
+    assert json.loads(cli("runs", "show", "1", "--format", "json").out)["undone_by"] == 2
+    assert cli("rollback", "2", "--yes").status == 0
+    assert cli("resume", "1").status == 0, "the way back has been undone"
+    assert "Run 1: 5 done" in cli("resume", "1").out
+
+
+def test_what_has_become_of_a_complete_run_since_is_told(cli, example):
+    cli("apply", *POLICY, "--yes")
+    world = example / "world.yaml"
+    world.write_text(world.read_text("utf-8").replace('"web2"', '"web-two"'), "utf-8")
+    ended = cli("resume", "1")
+    assert ended.status == 4
+    assert "'web2' (f9f7dc59-bfec-5935-9c42-b1da1aa2e183) should run on h3" in ended.out
+    assert "All steps were done, but hosts say otherwise now. To go on: plan again." in ended.out
+    assert "rebalance resume" not in ended.out
+
+
+def test_a_run_of_another_cluster_is_not_gone_on_with(cli, example):
+    cli("apply", *POLICY, "--yes", "--journal", "j.sqlite")
+    with Journal(example / "j.sqlite") as journal, journal._database.write() as connection:
+        connection.exec_driver_sql("UPDATE runs SET state = 'incomplete'")
+    inventory = example / "inventory.yaml"
+    mine = inventory.read_text("utf-8")
+    inventory.write_text(mine.replace("name: quickstart", "name: elsewhere"), "utf-8")
+    refused = cli("resume", "--journal", "j.sqlite")
+    assert refused.status == 1
+    assert "run 1 is one of the cluster 'quickstart', and the inventory is that of 'elsewhere'" in refused.err

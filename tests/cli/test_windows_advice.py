@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from rebalancer.execution import Journal
+
 SOON = datetime.now(UTC) + timedelta(hours=5)
 CLOSED = f'windows: [{{cron: "0 {SOON.hour} * * *", duration: 1 h}}]\n'
 OPEN = 'windows: [{cron: "* * * * *", duration: 1 h}]\n'
@@ -30,6 +32,21 @@ def test_outside_of_a_window_nothing_is_applied_unless_asked_for(cli, example):
     ended = cli("apply", "plan.json", "--yes", "--now")
     assert ended.status == 0
     assert "warning: the policy's windows are closed" in ended.err
+
+
+def test_outside_of_a_window_a_run_is_settled_but_nothing_is_started_unless_asked_for(cli, example):
+    policy = window_policy(example, CLOSED)
+    journal = ("--journal", "j.sqlite")
+    cli("apply", *policy, "--yes", "--now", *journal)
+    with Journal(example / "j.sqlite") as opened, opened._database.write() as connection:
+        connection.exec_driver_sql("UPDATE runs SET state = 'incomplete'")
+        connection.exec_driver_sql("UPDATE steps SET state = 'not started', attempts = 0 WHERE step = 's5'")
+    held = cli("resume", *journal)
+    assert held.status == 4
+    assert "what was under way is settled, and nothing is started (--now goes on regardless)" in held.err
+    assert "Run 1: 4 done, 1 not started" in held.out
+    ended = cli("resume", "--now", *journal)
+    assert (ended.status, "warning" in ended.err) == (0, False)
 
 
 def test_inside_of_a_window_a_plan_is_applied(cli, example):

@@ -9,6 +9,7 @@ import pytest
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.execution import Journal, Outcome, RunResult
+from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Pace, Plan
 from rebalancer.policy.windows import WindowEntry
 from tests.execution import worlds
@@ -104,3 +105,19 @@ def test_who_goes_on_regardless_of_windows_is_not_stopped_by_them() -> None:
     window = WindowEntry(cron="0 3 * * *", duration=Seconds(3600.0))
     result = bench.run(replace(plan(WORLD, *STEPS), windows=(window,)))
     assert {outcome.outcome for outcome in result.outcomes.values()} == {Outcome.DONE}
+
+
+def test_a_run_that_is_resumed_outside_of_its_windows_starts_nothing() -> None:
+    bench = DatedBench(START + timedelta(seconds=57))
+    window = WindowEntry(cron="0 22 * * *", duration=Seconds(60.0))
+    made = replace(plan(WORLD, *STEPS), windows=(window,))
+    bench.run(made)
+    bench.hosts.clock().sleep(Seconds(60.0))
+
+    def go_on(plan: Plan) -> RunResult:
+        return resume(1, plan, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+
+    result = go_on(made)
+    assert outcomes(result) == ["done", "done", "not started", "not started"]
+    assert result.outcomes["s2"].reason.startswith("the policy's windows are closed until 2026-11-29 22:00 UTC")
+    assert outcomes(go_on(replace(made, windows=()))) == ["done"] * 4

@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from rebalancer.execution.journal.journal import Journal
     from rebalancer.execution.journal.leases import HostsHeldError, Lease, RunLostError
     from rebalancer.execution.journal.location import default_journal_path, journal_name
-    from rebalancer.execution.journal.records import Event, Move, RunRecord, RunState, RunSummary, StepRecord, StepState
+    from rebalancer.execution.journal.records import (
+        Event,
+        Move,
+        RunRecord,
+        RunState,
+        RunSummary,
+        StepRecord,
+        StepState,
+        undone_by,
+    )
 else:
     from rebalancer.lazy import lazily
 
@@ -30,6 +39,7 @@ else:
             "StepState": "records",
             "default_journal_path": "location",
             "journal_name": "location",
+            "undone_by": "records",
         },
     )
 
@@ -47,4 +57,5 @@ __all__ = [
     "StepState",
     "default_journal_path",
     "journal_name",
+    "undone_by",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord", "StepState"]
+__all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord", "StepState", "undone_by"]
 
 
 class RunState(StrEnum):
@@ -106,3 +106,13 @@ class RunRecord:
     """The plan file's text."""
     steps: tuple[StepRecord, ...]
     events: tuple[Event, ...]
+
+
+def undone_by(run: int, runs: Sequence[RunSummary]) -> RunSummary | None:
+    """The way back from a run that has moved something or still may, and has not been undone in turn; None: the run
+    stands. ``runs``: all of the journal, newest first."""
+    for back in runs:
+        moves = back.done > 0 or back.state is RunState.RUNNING
+        if back.undoes == run and moves and undone_by(back.id, runs) is None:
+            return back
+    return None
