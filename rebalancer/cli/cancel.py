@@ -13,8 +13,10 @@ from rebalancer.cli.options import Format, Inventory, Journal, OptionalRun, Outp
 from rebalancer.cli.status import ExitStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rebalancer.execution import Journal as OpenJournal
-    from rebalancer.execution import RunSummary
+    from rebalancer.execution import RunRecord, RunSummary
 
 __all__ = ["cancel"]
 
@@ -33,15 +35,17 @@ def cancel(
     journal: Journal = None,
     output: OutputFormat = Format.TEXT,
 ) -> ExitStatus:
-    """Stop a run of another process, by default the latest one. It starts nothing more, and finishes what runs.
+    """Stop a run of another process, by default the latest that has not ended. It starts nothing more, and finishes
+    what runs.
 
-    With --now, migrations that nobody watches any more, because the run's process is dead, are cancelled, too.
+    Where its process is dead, what it left is settled from here, and migrations under way are watched until they end.
     """
     from rebalancer.execution import RunState
     from rebalancer.execution.journal.location import journal_location
     from rebalancer.execution.journal.opening import opened_run
 
-    with opened_run(journal_location(journal), number) as (opened, record):
+    location = journal_location(journal)
+    with opened_run(location, _latest(location) if number is None else number) as (opened, record):
         run = record.summary
         if run.state is not RunState.RUNNING:
             tell(f"run {run.id} has ended already: it is {run.state}")
@@ -51,11 +55,9 @@ def cancel(
             doing = "cancels" if now else "finishes"
             tell(f"run {run.id} of {run.who} (process {run.process}) is asked to stop: it {doing} what runs")
             return _wait(opened, run) if wait else ExitStatus.DONE
-        if not now:
-            tell(f"run {run.id} is interrupted, nobody carries it out: nothing more is started")
-            tell(f"to settle what it left: rebalance resume {run.id}; to cancel it: rebalance cancel {run.id} --now")
-            return ExitStatus.RUN_INCOMPLETE
-        return _cancel_what_is_left(opened, run.id, record.plan, inventory, output)
+        left = "cancelled" if now else "watched until it ends"
+        tell(f"run {run.id} is interrupted, nobody carries it out: nothing more is started, what still runs is {left}")
+        return _settle(opened, record, inventory, output, stop=2 if now else 1)
 
 
 def _wait(journal: OpenJournal, run: RunSummary) -> ExitStatus:
@@ -68,12 +70,21 @@ def _wait(journal: OpenJournal, run: RunSummary) -> ExitStatus:
     return ExitStatus.DONE if ended.state is RunState.COMPLETE else ExitStatus.RUN_INCOMPLETE
 
 
-def _cancel_what_is_left(
-    journal: OpenJournal, run: int, plan_text: str, inventory: Inventory, output: Format
-) -> ExitStatus:
-    """Of a run whose process is dead."""
+def _settle(journal: OpenJournal, record: RunRecord, inventory: Inventory, output: Format, *, stop: int) -> ExitStatus:
+    """What a run has left whose process is dead."""
     from rebalancer.plan.file import parse_plan
 
-    plan = parse_plan(plan_text, f"plan of run {run}")
+    run = record.summary.id
+    plan = parse_plan(record.plan, f"plan of run {run}")
     with live_cluster(inventory, ignore_unreachable=True) as live:
-        return carry_on(live, plan, journal, run, output, stop=2)
+        return carry_on(live, plan, journal, run, output, stop=stop)
+
+
+def _latest(location: Path | str) -> int | None:
+    """The newest run that has not ended; None: all have."""
+    from rebalancer.execution import RunState
+    from rebalancer.execution.journal.opening import reading
+
+    with reading(location) as opened:
+        runs = opened.list_runs() if opened else ()
+    return next((run.id for run in runs if run.state is RunState.RUNNING), None)

@@ -46,6 +46,9 @@ def rollback(
         homes, strangers = homes_of(record, live.cluster)
         for stranger in strangers:
             tell(f"warning: {stranger}")
+        if not homes:
+            tell(f"nothing to bring back: what run {number} has moved is where it was, or is left alone")
+            return ExitStatus.DONE
         made = plan_back(
             live.cluster,
             homes,
@@ -86,5 +89,5 @@ def _require_settled(record: RunRecord) -> None:
     number = record.summary.id
     open_ends = ", ".join(s.step for s in record.steps if s.state in (StepState.INTENDED, StepState.UNKNOWN))
     if open_ends:
-        hint = f"settle it first with 'rebalance resume {number}'"
+        hint = f"settle it first with 'rebalance cancel {number}' (or go on with 'rebalance resume {number}')"
         raise RunError(f"what became of {open_ends} of run {number} is not known: {hint}")

@@ -15,6 +15,9 @@ from tests.cli.commands import copy_example
 from tests.cli.test_apply import POLICY, start
 
 
+BUILD = "6ba98847-86be-5f2c-b983-66f6e4dc45f9"
+
+
 def where(folder: Path) -> dict[str, tuple[str, str]]:
     """Host and name by UUID of every domain, as the simulated world has it now."""
     cluster = parse_snapshot((folder / "world.yaml").read_text("utf-8"), "world.yaml")
@@ -110,9 +113,6 @@ def test_a_killed_run_is_resumed(tmp_path, monkeypatch, cli):
     assert "interrupted" in cli("runs", *there[2:]).out
     shown = cli("runs", "show", "1", *there[2:])
     assert "To go on with it: rebalance resume 1" in shown.out
-    told = cli("cancel", *there[2:])
-    assert told.status == 4
-    assert "run 1 is interrupted" in told.err
     ended = cli("resume", *there)
     assert ended.status == 0, ended.err
     assert "Run 1: 5 done" in ended.out
@@ -121,6 +121,45 @@ def test_a_killed_run_is_resumed(tmp_path, monkeypatch, cli):
 
 
 # Stopping
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_run_whose_process_is_dead_is_settled_and_starts_nothing_more(tmp_path, monkeypatch, cli, now):
+    folder = copy_example(tmp_path / "example", speed=60)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("REBALANCE_INVENTORY", "inventory.yaml")
+    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
+    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "✔" not in seen:
+            seen += running.stderr.readline()
+        running.kill()
+        running.communicate(timeout=60)
+    told = cli("cancel", *(["--now"] if now else []))
+    assert told.status == 4
+    assert f"what still runs is {'cancelled' if now else 'watched until it ends'}" in told.err
+    assert "build: failed" in told.out if now else "build: failed" not in told.out
+    assert where(folder)[BUILD][0] == ("h1" if now else "h3")
+    assert "2 not started" in told.out or "3 not started" in told.out
+    (run,) = json.loads(cli("runs", "--format", "json").out)
+    assert run["state"] == "incomplete"
+    assert cli("cancel").err == "run 1 has ended already: it is incomplete\n"
+    assert cli("rollback", "1", "--yes").status == 0
+
+
+def test_what_has_ended_does_not_hide_a_run_that_has_not(tmp_path, cli, monkeypatch):
+    folder = copy_example(tmp_path / "example", speed=100)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
+    with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        seen = ""
+        while "started" not in seen:
+            seen += running.stderr.readline()
+        with Journal(folder / "journal.sqlite") as journal:
+            journal.finish_run(journal.start_run("{}", "quickstart"), complete=True)
+        told = cli("cancel", "--now", "--wait")
+        running.communicate(timeout=60)
+    assert told.err.startswith("run 1 of ")
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -173,6 +212,7 @@ def test_a_run_is_rolled_back_with_its_names(cli, example):
     assert [(run["id"], run["command"], run["undoes"]) for run in runs] == [(2, "rollback 1", 1), (1, "apply", None)]
     again = cli("rollback", "1", "--yes")
     assert (again.status, where(example)) == (0, before)
+    assert again.err == "nothing to bring back: what run 1 has moved is where it was, or is left alone\n"
     assert cli("rollback", "2", "--yes").status == 0
     assert where(example) == moved
 
@@ -205,7 +245,7 @@ def test_a_run_with_open_ends_is_settled_before_it_is_rolled_back(cli, example):
         connection.exec_driver_sql("UPDATE steps SET state = 'intended' WHERE step = 's2'")
     ended = cli("rollback", "1", "--yes", "--journal", "j.sqlite")
     assert ended.status == 1
-    assert "settle it first with 'rebalance resume 1'" in ended.err
+    assert "settle it first with 'rebalance cancel 1' (or go on with 'rebalance resume 1')" in ended.err
 
 
 def stopped_early(folder: Path, cli, monkeypatch) -> None:
