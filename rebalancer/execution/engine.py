@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from rebalancer.cluster import Cluster, DomainState
-from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.cluster.units import BytesPerSecond, Seconds, format_duration
 from rebalancer.drivers import Clock, Migration
 from rebalancer.errors import HostUnreachable, RebalancerError
 from rebalancer.execution.admission import Admission
@@ -83,6 +83,8 @@ class Engine:
         self._hooks = guard.hooks
         self._held: dict[str, str] = {}
         """Steps that a gate keeps from being started, and why."""
+        self._told: tuple[str, ...] = ()
+        """What of it the observer knows."""
         self._admission = Admission(
             self._steps, self._candidates, self._outcomes, self._running, self._ledger, self._throttle
         )
@@ -112,6 +114,7 @@ class Engine:
                 continue
             if not self._running and not (self._may_start and (self._gates.waiting or self._hooks.waiting)):
                 break
+            self._tell_what_holds()
             self._clock.sleep(Seconds(POLL))
         self._close()
 
@@ -120,6 +123,15 @@ class Engine:
         for step in self._pending:
             self._finish(step, Outcome.NOT_STARTED, reason)
         self._pending = []
+
+    def _tell_what_holds(self) -> None:
+        """That a step is tried again later is told when it is put off."""
+        held = [self._held[step.id] for step in self._pending if step.id in self._held]
+        put_off = {self._retries.hindrance(step) for step in self._pending}
+        reasons = tuple(dict.fromkeys(why for why in held if why not in put_off)) if self._may_start else ()
+        if reasons != self._told:
+            self._told = reasons
+            self._record.held(reasons)
 
     def _is_news(self) -> bool:
         """Whether a gate has opened, a hook has answered, or links are about to become free."""
@@ -196,7 +208,7 @@ class Engine:
         if step not in self._pending:
             self._pending.append(step)
             self._pending.sort(key=lambda step: step.predicted.start)
-        self._record.again(step, f"{reason}; tried again in {delay:g} s")
+        self._record.postponed(step, f"{reason}; tried again in {format_duration(delay)}")
         self._throttle.settle()
         return True
 
@@ -276,7 +288,7 @@ class Engine:
             return False
         self._ledger.arrive(step)
         running = self._running[step.id] = self._watched(candidate, rate)
-        self._record.started(step, rate)
+        self._record.started(step, rate, self._throttle.behind(step.id))
         try:
             running.migration = guarded(step.source, lambda: connection.migrate(candidate.domain, destination, options))
         except RebalancerError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from rebalancer.cluster.units import BytesPerSecond
@@ -19,9 +19,17 @@ class Observer(Protocol):
     def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
         """``done``: steps that earlier attempts have done, which are not told again."""
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None: ...
+    def run_held(self, reasons: Sequence[str]) -> None:
+        """Why steps are not started though hosts and links could bear it; none: nothing holds them any more."""
+
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
+        """``behind``: steps of which something is still to be sent; until that has been, this one is only set up, and
+        ``rate`` is next to nothing."""
 
     def step_progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None: ...
+
+    def step_postponed(self, step: Step, reason: str) -> None:
+        """It failed, and is started once more later; ``reason`` says when."""
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Also for steps that were skipped or not started."""
@@ -37,9 +45,13 @@ class Silent:
 
     def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None: ...
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None: ...
+    def run_held(self, reasons: Sequence[str]) -> None: ...
+
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None: ...
 
     def step_progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None: ...
+
+    def step_postponed(self, step: Step, reason: str) -> None: ...
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None: ...
 

@@ -72,7 +72,9 @@ class PaceGate:
         if self._pace.per_hour is None or len(lately) < self._pace.per_hour:
             return None
         self._until = lately[-self._pace.per_hour] + HOUR
-        return f"{len(lately)} domains were moved in the last hour, and the policy allows {self._pace.per_hour}"
+        allowed = f"and the policy allows {self._pace.per_hour}"
+        left = format_duration((self._until - now).total_seconds())
+        return f"{len(lately)} domains were moved in the last hour, {allowed}: the next may go in {left}"
 
 
 class WindowGate:

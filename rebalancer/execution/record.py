@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers import Progress
@@ -44,6 +44,15 @@ class Record:
         """A step is to be started once more."""
         self._try(lambda: self._journal.again(self.run, step.id, reason))
 
+    def postponed(self, step: Step, reason: str) -> None:
+        """The same, by a run under way, after it has failed."""
+        self.again(step, reason)
+        self._tell(lambda observer: observer.step_postponed(step, reason))
+
+    def held(self, reasons: Sequence[str]) -> None:
+        """Why steps are not started now; their own events are those of :meth:`waits`."""
+        self._tell(lambda observer: observer.run_held(reasons))
+
     def event(self, kind: str, step: Step | None = None, **detail: object) -> None:
         """``host`` in ``detail``: the host that it is about; without one, a step's source."""
         host = detail.get("host") or (step.source if step else None)
@@ -61,8 +70,8 @@ class Record:
         """What a driver asked of a host, and what that answered."""
         self._journal.note(self.run, "asked", None, {"command": command, "answer": answer}, host=host)
 
-    def started(self, step: Step, rate: BytesPerSecond | None) -> None:
-        self._tell(lambda observer: observer.step_started(step, rate))
+    def started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
+        self._tell(lambda observer: observer.step_started(step, rate, behind))
 
     def progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None:
         self._tell(lambda observer: observer.step_progress(step, progress, rate))

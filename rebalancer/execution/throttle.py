@@ -57,6 +57,10 @@ class Throttle:
             self._next[key] = ending
         return True, rates[key]
 
+    def behind(self, key: str) -> tuple[str, ...]:
+        """What is still being sent while a migration that was admitted is set up."""
+        return tuple(sorted(self._next.get(key, ())))
+
     def _follows(self, senders: Mapping[str, Sender], key: str, sender: Sender) -> frozenset[str]:
         """Those that will have been sent once the migration has been set up, if it only has to wait for these."""
         ending = frozenset(other for other in senders if sender.adjustable and self._is_ending(other))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -24,6 +25,7 @@ __all__ = ["progress"]
 _STOPPING = "stopping: what runs is finished, nothing more is started; once more to cancel what runs"
 _CANCELLING = "cancelling what runs"
 _QUARTERS = 4
+_FIGURE = re.compile(r"[0-9]+")
 
 
 @contextmanager
@@ -67,14 +69,44 @@ class _Lines(Silent):
         self._steps = 0
         self._ended = 0
         self._quarter: dict[str, int] = {}
+        self._behind: dict[str, tuple[Step, BytesPerSecond | None]] = {}
+        """Steps that are set up while others are still being sent, and the rate that they have until then."""
+        self._held: tuple[str, ...] = ()
 
     def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
         self._steps, self._ended = len(plan.steps), done
         self._say(Text(f"run {run_id}: {self._steps} steps" + (f", {done} done already" if done else "")))
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
-        at = "without a cap" if rate is None else f"at {format_rate(rate)}"
-        self._say(Text.assemble(self._title(step), f": started {at}"))
+    def run_held(self, reasons: Sequence[str]) -> None:
+        # A figure that is another one at the next look (a pressure, the time that is left) is no news.
+        held = tuple(_FIGURE.sub("", reason) for reason in reasons)
+        if reasons and held != self._held:
+            for reason in reasons:
+                self._say(Text("held: ", style="yellow").append_text(text(reason)))
+        elif self._held and not reasons:
+            self._say(Text("goes on"))
+        self._held = held
+
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
+        self._quarter.pop(step.id, None)
+        if behind:
+            self._behind[step.id] = (step, rate)
+            self._say(Text.assemble(self._title(step), f": started, sends once {', '.join(behind)} has been sent"))
+        else:
+            at = "without a cap" if rate is None else f"at {format_rate(rate)}"
+            self._say(Text.assemble(self._title(step), f": started {at}"))
+
+    def rates_changed(self, rates: Mapping[str, BytesPerSecond | None]) -> None:
+        """What was only set up gets its share of the links."""
+        for key, (step, before) in list(self._behind.items()):
+            rate = rates.get(key, before)
+            if rate is not None and rate != before:
+                del self._behind[key]
+                self._say(Text.assemble(self._title(step), f": sends at {format_rate(rate)}"))
+
+    def step_postponed(self, step: Step, reason: str) -> None:
+        self._behind.pop(step.id, None)
+        self._say(Text.assemble((f"{self._signs.bad} ", "yellow"), self._title(step), ": ", text(reason)))
 
     def step_progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None:  # noqa: ARG002
         self._tell_stop()
@@ -86,6 +118,7 @@ class _Lines(Silent):
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         self._tell_stop()
+        self._behind.pop(step.id, None)
         self._ended += 1
         self._say(outcome_line(step, outcome, self._signs).append(f" ({self._ended} of {self._steps})"))
 
@@ -113,12 +146,14 @@ class _Shown(_Lines):
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
+        if behind:
+            self._behind[step.id] = (step, rate)
         title = Text.assemble(
             text(step.id, "bold"), " ", step_title(step, self._signs), f" {self._signs.arrow} ", text(step.destination)
         )
         self._tasks[step.id] = self._bars.add_task(
-            "", total=None, title=title, state=Text("starting"), rate=_rate_text(rate)
+            "", total=None, title=title, state=Text("starting"), rate=self._rate(step, rate)
         )
 
     def step_progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None:
@@ -131,18 +166,32 @@ class _Shown(_Lines):
                 total=None if share is None else 1.0,
                 completed=share or 0.0,
                 state=Text(state),
-                rate=_rate_text(rate),
+                rate=self._rate(step, rate),
             )
 
+    def rates_changed(self, rates: Mapping[str, BytesPerSecond | None]) -> None:
+        """The bars show them."""
+        for key, (_, before) in list(self._behind.items()):
+            if rates.get(key, before) != before:
+                del self._behind[key]
+
+    def step_postponed(self, step: Step, reason: str) -> None:
+        self._remove(step)
+        super().step_postponed(step, reason)
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
+        self._remove(step)
+        super().step_finished(step, outcome)
+
+    def _remove(self, step: Step) -> None:
         task = self._tasks.pop(step.id, None)
         if task is not None:
             self._bars.remove_task(task)
-        super().step_finished(step, outcome)
 
-
-def _rate_text(rate: BytesPerSecond | None) -> Text:
-    return Text("no cap" if rate is None else format_rate(rate), style="dim")
+    def _rate(self, step: Step, rate: BytesPerSecond | None) -> Text:
+        if step.id in self._behind:
+            return Text("its turn next", style="dim")
+        return Text("no cap" if rate is None else format_rate(rate), style="dim")
 
 
 def _share(progress: Progress) -> float | None:

@@ -14,7 +14,6 @@ from rebalancer.execution import Journal
 from tests.cli.commands import copy_example
 from tests.cli.test_apply import POLICY, start
 
-
 BUILD = "6ba98847-86be-5f2c-b983-66f6e4dc45f9"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from rebalancer_simulator.transfer import Transfer
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import MigrationOptions
-from rebalancer.execution import Outcome
+from rebalancer.execution import Outcome, Silent
 from rebalancer.execution.retry import LONGEST, MOST, SPREAD, Retries
 from rebalancer.inventory import Call, Hook, Moment, Probe, Safeguards
+from rebalancer.plan.model import Step
 from rebalancer.policy.model import MigrationSettings
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
 
@@ -27,6 +28,20 @@ TWO = [domain("a", "h1"), domain("b", "h1")]
 def bench_of_two() -> tuple[Bench, object]:
     world = cluster(["h1", "h2", "h3"], TWO)
     return Bench(world), plan(world, step(world, 1, "a", "h1", "h2"), step(world, 2, "b", "h1", "h3", after=["s1"]))
+
+
+class Listener(Silent):
+    """Notes what a run says of what holds it."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[str, ...]] = []
+        self.postponed: list[tuple[str, str]] = []
+
+    def run_held(self, reasons: Sequence[str]) -> None:
+        self.held.append(tuple(reasons))
+
+    def step_postponed(self, step: Step, reason: str) -> None:
+        self.postponed.append((step.id, reason))
 
 
 class Scribe:
@@ -77,8 +92,11 @@ class Busy(Simulation):
 def test_a_destination_that_is_short_of_memory_pauses_the_run() -> None:
     bench, made = bench_of_two()
     bench.simulation.__class__ = Busy
-    result = bench.run(made, safeguards=Safeguards(pressure={"memory": 0.2}))
+    listener = Listener()
+    result = bench.run(made, safeguards=Safeguards(pressure={"memory": 0.2}), observer=listener)
     assert result.complete
+    why = "the run is paused: on h2 something waited for memory 50% of the time, 20% is allowed"
+    assert listener.held == [(why,), ()]
     (paused,) = bench.events("paused")
     assert paused["reason"] == "on h2 something waited for memory 50% of the time, 20% is allowed"
     assert len(bench.events("goes on")) == 1
@@ -198,6 +216,17 @@ def test_a_migration_that_failed_is_tried_again_where_the_policy_says_so() -> No
     assert [event["reason"].partition(";")[0] for event in bench.events("again")] == [
         "h1: operation failed: migration out job: unexpectedly failed"
     ] * 2
+
+
+def test_that_it_is_tried_again_is_told_with_the_reason() -> None:
+    world = cluster(["h1", "h2"], TWO)
+    bench, listener = Bench(world, Faults(breakdowns=(Breakdown(nth=1),))), Listener()
+    settings = MigrationSettings(retries=1, retry_after=Seconds(60.0))
+    assert bench.run(plan(world, step(world, 1, "a", "h1", "h2", settings=settings)), observer=listener).complete
+    ((failed, reason),) = listener.postponed
+    assert failed == "s1"
+    assert reason.startswith("h1: operation failed: migration out job: unexpectedly failed; tried again in 1 min")
+    assert listener.held == []
 
 
 def test_it_is_not_tried_for_ever() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -113,7 +114,7 @@ class Auditor(Silent):
         self.outcomes: dict[str, Outcome] = {}
         self.running: dict[str, Step] = {}
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
         self.started[step.id] += 1
         self.running[step.id] = step
         if any(self.outcomes.get(before) is not Outcome.DONE for before in step.after):

@@ -12,8 +12,9 @@ from rebalancer_simulator.transfer import FINISH
 
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.execution import Silent
 from rebalancer.placement.problem import Problem
-from rebalancer.plan.model import Plan
+from rebalancer.plan.model import Plan, Step
 from rebalancer.plan.schedule import Moves, schedule
 from rebalancer.policy.model import MigrationSettings, Names
 from tests.execution.traffic import excess
@@ -97,3 +98,15 @@ def test_who_writes_much_is_not_taken_to_be_over_with_the_first_pass_over_its_me
     assert bench.run(made).complete
     assert took(bench.simulation) == pytest.approx(made.makespan, rel=0.1)
     assert excess(bench.simulation, CAPS) == []
+
+
+def test_what_is_set_up_behind_another_says_so() -> None:
+    behind: dict[str, tuple[str, ...]] = {}
+
+    class Listener(Silent):
+        def step_started(self, step: Step, rate: BytesPerSecond | None, behind_these: Sequence[str] = ()) -> None:
+            behind[step.id] = tuple(behind_these)
+
+    world = cluster(["h1", "h2"], [domain(name, "h1") for name in "ab"], uplink=1.25e9)
+    assert Bench(world).run(planned(world), observer=Listener()).complete
+    assert behind == {"s1": (), "s2": ("s1",)}

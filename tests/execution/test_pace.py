@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rebalancer.cluster.units import Seconds
-from rebalancer.execution import Journal, Outcome, RunResult
+from rebalancer.execution import Journal, Outcome, RunResult, Silent
 from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Pace, Plan
 from rebalancer.policy.windows import WindowEntry
@@ -52,8 +53,17 @@ def outcomes(result: RunResult) -> list[str]:
 
 
 def test_a_run_waits_until_the_hour_has_room_again() -> None:
-    bench = DatedBench()
-    assert bench.run(paced(Pace(per_hour=2))).complete
+    bench, held = DatedBench(), list[tuple[str, ...]]()
+
+    class Listener(Silent):
+        def run_held(self, reasons: Sequence[str]) -> None:
+            held.append(tuple(reasons))
+
+    assert bench.run(paced(Pace(per_hour=2)), observer=Listener()).complete
+    assert held[0][0].startswith(
+        "2 domains were moved in the last hour, and the policy allows 2: the next may go in 1 h"
+    )
+    assert held[-1] == ()
     began = [transfer.started for transfer in bench.simulation.transfers]
     assert began[1] - began[0] < 60
     assert began[2] - began[0] >= 3599.9

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rebalancer_simulator import Breakdown, Faults, Outage, OutageKind
@@ -21,7 +22,7 @@ class Log(Silent):
         self.most = 0
         self._running: set[str] = set()
 
-    def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
+    def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
         self.lines.append(f"+{step.id}")
         self._running.add(step.id)
         self.most = max(self.most, len(self._running))
@@ -322,7 +323,7 @@ def test_one_request_to_stop_finishes_what_runs_and_starts_nothing_more() -> Non
     bench, stop = Bench(world), StopSignal()
 
     class Stopper(Log):
-        def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
+        def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
             stop.request()
 
     one = MigrationSettings(per_host=1)
@@ -351,7 +352,7 @@ def test_a_second_request_to_stop_cancels_what_runs() -> None:
 
 def test_an_observer_that_fails_does_not_end_the_run() -> None:
     class Broken(Silent):
-        def step_started(self, step: Step, rate: BytesPerSecond | None) -> None:
+        def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
             raise BrokenPipeError
 
     world = cluster(["h1", "h2"], [domain("a", "h1")])

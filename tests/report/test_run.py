@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -92,3 +93,63 @@ def test_progress_as_lines_tells_quarters_and_stopping_once():
         "✔ s1 web: done, h2 → h1 in 11 s, paused 50 ms (1 of 2)",
         "✘ s2 db: not started, h2 → h1: the run was stopped (2 of 2)",
     ]
+
+
+def told(act, *, terminal=False):
+    made, out = console(100, terminal=terminal)
+    with progress(made, StopSignal()) as observer:
+        act(observer)
+    return out.getvalue()
+
+
+def test_what_holds_a_run_is_told_once_and_that_it_goes_on():
+    def hold(observer):
+        observer.run_held(("3 domains were moved in the last hour: the next may go in 58 min",))
+        observer.run_held(("3 domains were moved in the last hour: the next may go in 57 min",))
+        observer.run_held(("the run is paused: the probe 'storage' fails: no answer",))
+        observer.run_held(())
+
+    assert told(hold).splitlines() == [
+        "held: 3 domains were moved in the last hour: the next may go in 58 min",
+        "held: the run is paused: the probe 'storage' fails: no answer",
+        "goes on",
+    ]
+
+
+def set_up(observer):
+    step = PLAN.steps[0]
+    observer.step_started(step, BytesPerSecond(1.0), ("s7",))
+    observer.rates_changed({"s1": BytesPerSecond(1.0), "s7": BytesPerSecond(50e6)})
+    observer.step_progress(step, Progress(elapsed=Seconds(1.0)), BytesPerSecond(1.0))
+    observer.rates_changed({"s1": BytesPerSecond(50e6)})
+    observer.rates_changed({"s1": BytesPerSecond(25e6)})
+
+
+def test_the_rate_of_what_is_only_set_up_is_told_when_it_sends():
+    assert told(set_up).splitlines() == [
+        "s1 web, h2 → h1: started, sends once s7 has been sent",
+        "s1 web, h2 → h1: sends at 400 Mbit/s",
+    ]
+
+
+def test_the_bar_of_what_is_only_set_up_shows_no_rate():
+    def bars(observer):
+        set_up(observer)
+        observer.step_progress(PLAN.steps[0], Progress(elapsed=Seconds(2.0)), BytesPerSecond(50e6))
+
+    shown = told(bars, terminal=True)
+    assert "8 bit/s" not in shown
+    assert "400 Mbit/s" in shown
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_is_tried_again_says_why_and_starts_anew(terminal):
+    def twice(observer):
+        observer.step_started(PLAN.steps[0], None)
+        observer.step_postponed(PLAN.steps[0], "the host is gone; tried again in 1 min")
+        observer.step_started(PLAN.steps[0], None)
+        observer.step_finished(PLAN.steps[0], outcome(1, Outcome.DONE))
+
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told(twice, terminal=terminal))
+    assert "✘ s1 web, h2 → h1: the host is gone; tried again in 1 min" in plain
+    assert all(frame.count("starting") <= 1 for frame in plain.split("\r")), "no bar of the first attempt beside it"

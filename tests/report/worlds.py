@@ -19,10 +19,11 @@ GIB = 2**30
 UUIDS = {name: f"00000000-0000-4000-8000-{index:012d}" for index, name in enumerate(["web", "db", "old"])}
 
 
-def console(width: int = 80) -> tuple[Console, StringIO]:
+def console(width: int = 80, *, terminal: bool = False) -> tuple[Console, StringIO]:
     """As ``make_console``, but into a string."""
     out = StringIO()
-    return Console(file=out, width=width, markup=False, highlight=False, emoji=False), out
+    made = Console(file=out, width=width, markup=False, highlight=False, emoji=False, force_terminal=terminal)
+    return made, out
 
 
 def cluster() -> Cluster:
