@@ -69,11 +69,8 @@ class Engine:
             for domain in cluster.domains_by_uuid.get(step.uuid, ())
             if domain.state.active
         }
-        self._where |= {
-            self._steps[key].uuid: outcome.place
-            for key, outcome in self._outcomes.items()
-            if outcome.outcome is Outcome.UNKNOWN
-        }
+        # Of what was read only now nobody could tell that it is not where the run had left it.
+        self._where |= {self._steps[key].uuid: outcome.place for key, outcome in self._outcomes.items()}
         self._ledger = Ledger(cluster, plan.steps, plan.guards.hosts)
         lead = min((step.predicted.setup for step in plan.steps), default=Seconds(0.0))
         self._throttle = Throttle(plan.guards, self._running, record, lead)

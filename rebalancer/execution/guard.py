@@ -41,4 +41,4 @@ def guard_of(
         PaceGate(plan, journal, record.run),
         Health(found, hosts, record, clock),
     )
-    return Guard(gates=gates, hooks=Hooks(found.hooks, record, clock))
+    return Guard(gates=gates, hooks=Hooks(found.hooks, plan.snapshot.name, record, clock))

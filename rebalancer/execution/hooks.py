@@ -29,14 +29,16 @@ class _Asked:
 
 
 class Hooks:
-    """``waiting``: somebody has been asked and has not answered yet."""
+    """``cluster``: its name; ``waiting``: somebody has been asked and has not answered yet."""
 
-    def __init__(self, hooks: Iterable[Hook], record: Record, clock: Clock, caller: Caller = in_background) -> None:
+    def __init__(
+        self, hooks: Iterable[Hook], cluster: str, record: Record, clock: Clock, caller: Caller = in_background
+    ) -> None:
         self._hooks = tuple(hooks)
+        self._cluster = cluster
         self._record = record
         self._clock = clock
         self._call = caller
-        self._cluster = ""
         self._steps: dict[str, list[_Asked]] = {}
         self._unanswered: set[str] = set()
         self._told: list[tuple[_Asked, Step | None]] = []
@@ -45,7 +47,6 @@ class Hooks:
 
     def before_run(self, plan: Plan) -> str | None:
         """Why the run must not start; waits for all answers, as nothing is under way yet."""
-        self._cluster = plan.snapshot.name
         message = {"steps": [_of_step(step) for step in plan.steps]}
         return self._wait(self._ask(Moment.BEFORE_RUN, message), None)
 

@@ -76,6 +76,8 @@ def resume(
     with overheard(record.asked), Keeper(journal, run, asked, record.lose):
         recovery = _Recovery(plan, journal.run(run), hosts, record, clock)
         recovery.settle()
+        for step, outcome in recovery.concluded:
+            guard.hooks.after_step(step, outcome)
         engine = Engine(plan, read(), hosts, record, clock, asked, guard, recovery.settled)
         for step, migration, expected in recovery.going_on:
             engine.adopt(step, migration, expected)
@@ -100,6 +102,8 @@ def _brought_back(run: int, back: RunSummary) -> str:
 class _Recovery:
     def __init__(self, plan: Plan, found: RunRecord, hosts: Hosts, record: Record, clock: Clock) -> None:
         self.settled: dict[str, StepOutcome] = {}
+        self.concluded: list[tuple[Step, StepOutcome]] = []
+        """Of what is settled: what was found out now."""
         self.going_on: list[tuple[Step, Migration | None, DomainState]] = []
         self._plan = plan
         self._found = found
@@ -226,6 +230,7 @@ class _Recovery:
     def _conclude(self, step: Step, outcome: Outcome, reason: str) -> None:
         place = Place(host=step.destination, name=step.name_after) if outcome is Outcome.DONE else None
         self.settled[step.id] = StepOutcome(step=step.id, outcome=outcome, reason=reason, place=place)
+        self.concluded.append((step, self.settled[step.id]))
         self._record.outcome(step, self.settled[step.id])
 
     def _past(self, step: Step) -> Past:

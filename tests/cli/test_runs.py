@@ -293,6 +293,20 @@ def test_what_has_become_of_a_complete_run_since_is_told(cli, example):
     assert "rebalance resume" not in ended.out
 
 
+def test_what_somebody_has_moved_back_meanwhile_is_told_when_a_run_is_resumed(tmp_path, cli, monkeypatch):
+    folder = copy_example(tmp_path / "example", speed=100)
+    stopped_early(folder, cli, monkeypatch)
+    world = folder / "world.yaml"
+    data = json.loads(world.read_text("utf-8"))
+    (moved,) = [domain for domain in data["domains"] if domain["name"] == "database-h1"]
+    moved["host"] = "h3"
+    world.write_text(json.dumps(data), "utf-8")
+    ended = cli("resume", "1", columns=120)
+    assert ended.status == 4
+    assert "'database-h1' (3e612b8e-f1d3-5f6b-86c2-12389f9d45d3) should run on h2, but runs on h3" in ended.out
+    assert "All steps were done, but hosts say otherwise now." in ended.out
+
+
 def test_a_run_of_another_cluster_is_not_gone_on_with(cli, example):
     cli("apply", *POLICY, "--yes", "--journal", "j.sqlite")
     with Journal(example / "j.sqlite") as journal, journal._database.write() as connection:

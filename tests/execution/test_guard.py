@@ -15,6 +15,7 @@ from rebalancer_simulator.transfer import Transfer
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import MigrationOptions
 from rebalancer.execution import Outcome, Silent
+from rebalancer.execution.resume import resume
 from rebalancer.execution.retry import LONGEST, MOST, SPREAD, Retries
 from rebalancer.inventory import Call, Hook, Moment, Probe, Safeguards
 from rebalancer.plan.model import Step
@@ -194,6 +195,35 @@ def test_failures_are_told(scribe: Scribe) -> None:
     (told,) = scribe.told
     assert told["outcome"]["outcome"] == "failed"
     assert told["outcome"]["host"] == "h1"
+
+
+def test_a_step_that_was_vetoed_has_not_failed(scribe: Scribe) -> None:
+    bench, made = bench_of_two()
+    veto = Hook(moment=Moment.BEFORE_STEP, call=Call(command=("false",)), veto=True)
+    told = hooks(scribe(), Moment.ON_FAILURE, Moment.AFTER_STEP, Moment.AFTER_RUN)
+    bench.run(made, safeguards=replace(told, hooks=(veto, *told.hooks)))
+    assert [each["moment"] for each in scribe.told] == ["after_run"]
+
+
+def test_what_is_found_of_steps_when_a_run_is_resumed_is_told(scribe: Scribe) -> None:
+    bench, made = bench_of_two()
+    run = bench.journal.start_run("{}", "test", made.steps)
+    bench.journal.intent(run, made.steps[0], {})
+    bench.simulation.put(replace(bench.simulation.take("h1", uuid("a")), host="h3"))
+    resume(
+        run,
+        made,
+        bench.simulation.seen,
+        bench.hosts,
+        bench.journal,
+        clock=bench.hosts.clock(),
+        safeguards=hooks(scribe(), Moment.ON_FAILURE, Moment.AFTER_STEP),
+    )
+    assert sorted((str(each["moment"]), each["cluster"]) for each in scribe.told) == [
+        ("after_step", "test"),
+        ("on_failure", "test"),
+    ]
+    assert {each["outcome"]["outcome"] for each in scribe.told} == {"unknown"}
 
 
 # Retries
