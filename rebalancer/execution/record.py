@@ -35,6 +35,11 @@ class Record:
     def lose(self, reason: str) -> None:
         self.lost = self.broken = reason
 
+    def remark(self, text: str) -> None:
+        """Once, however often it is said."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
     def intent(self, step: Step, detail: Mapping[str, object]) -> bool:
         """Whether it is durable."""
         self._try(lambda: self._journal.intent(self.run, step, detail))

@@ -22,7 +22,7 @@ from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict
 from rebalancer.plan.model import Step
 
-__all__ = ["Take", "put_right", "ran_twice"]
+__all__ = ["Take", "put_right", "ran_twice", "stop_late"]
 
 
 class Take(StrEnum):
@@ -46,13 +46,14 @@ def put_right(
     taken = _due(running, verdict, source, destination)
     if taken is None:
         return False
+    if taken is Take.SUSPEND:
+        running.late_copy, running.looks = stop_late(hosts, record, running.step) is None, 0
+        return running.late_copy
     uuid = running.step.uuid
     host = running.step.source if taken is Take.FORGET else running.step.destination
     try:
         connection = guarded(host, lambda: hosts.connection(host))
         match taken:
-            case Take.SUSPEND:
-                guarded(host, lambda: connection.suspend(uuid))
             case Take.LET_GO_ON:
                 guarded(host, lambda: connection.unpause(uuid))
             case Take.FORGET:
@@ -60,13 +61,26 @@ def put_right(
             case Take.REMOVE:
                 guarded(host, lambda: connection.discard(uuid))
                 running.failure = f"{running.failure}; {_told(running.step)}"
-                record.remarks.append(ran_twice(running.step))
     except RebalancerError as error:
         record.event("remains", running.step, host=host, error=str(error))
         return False
-    running.late_copy, running.looks = taken is Take.SUSPEND, 0
+    running.late_copy, running.looks = False, 0
     record.event("remains", running.step, host=host, taken=taken.value)
     return True
+
+
+def stop_late(hosts: Hosts, record: Record, step: Step) -> str | None:
+    """Suspends what a destination has started late; why that could not be done, None: it was."""
+    host = step.destination
+    try:
+        connection = guarded(host, lambda: hosts.connection(host))
+        guarded(host, lambda: connection.suspend(step.uuid))
+    except RebalancerError as error:
+        record.event("remains", step, host=host, error=str(error))
+        return str(error)
+    record.event("remains", step, host=host, taken=Take.SUSPEND.value)
+    record.remark(ran_twice(step))
+    return None
 
 
 def _due(running: Running, verdict: Verdict, source: Finding, destination: Finding) -> Take | None:

@@ -30,7 +30,7 @@ from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import LOOKS, Course, Decision, Past, course
-from rebalancer.execution.remains import Take, ran_twice
+from rebalancer.execution.remains import Take, ran_twice, stop_late
 from rebalancer.execution.stop import StopSignal
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan, Step
@@ -160,7 +160,7 @@ class _Recovery:
             source, destination = self._ask(step.source, step), self._ask(step.destination, step)
             latest = course(step, past, source, destination)
             if latest.course is Course.STARTED_LATE:
-                if (failure := self._stop(step)) is not None:
+                if (failure := stop_late(self._hosts, self._record, step)) is not None:
                     told = f"; it could not be stopped there: {failure}. Do so at once"
                     return replace(latest, reason=latest.reason + told)
                 past = replace(past, stopped=True)
@@ -169,19 +169,6 @@ class _Recovery:
             if not (source.answered and destination.answered):
                 break
         return decision
-
-    def _stop(self, step: Step) -> str | None:
-        """Suspends what the destination started late; why that could not be done."""
-        host = step.destination
-        try:
-            connection = guarded(host, lambda: self._hosts.connection(host))
-            guarded(host, lambda: connection.suspend(step.uuid))
-        except RebalancerError as error:
-            self._record.event("remains", step, host=host, error=str(error))
-            return str(error)
-        self._record.event("remains", step, host=host, taken=Take.SUSPEND.value)
-        self._record.remarks.append(ran_twice(step))
-        return None
 
     def _ask(self, host: str, step: Step) -> Finding:
         return ask(self._hosts, host, step.uuid)
@@ -221,7 +208,7 @@ class _Recovery:
             return
         self._record.event("put right", step, host=host, course=decision.course.value)
         if past.stopped:  # whose controller died before it could tell
-            self._record.remarks.append(ran_twice(step))
+            self._record.remark(ran_twice(step))
         if decision.course in (Course.ORIGINAL_LEFT, Course.ONLY_COPY):
             self._conclude(step, Outcome.DONE, decision.reason)
         else:
