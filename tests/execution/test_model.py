@@ -15,11 +15,11 @@ from typing import Any
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from rebalancer_simulator import Breakdown, Cut, Outage, OutageKind
+from rebalancer_simulator import Breakdown, Cut, Outage, OutageKind, VirtualClock
 from rebalancer_simulator.transfer import Transfer
 
 from rebalancer.cluster.units import Seconds
-from rebalancer.drivers import Clock, MigrationOptions
+from rebalancer.drivers import MigrationOptions
 from rebalancer.execution import Outcome, RunResult, RunState, StopSignal
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.resume import resume
@@ -53,22 +53,27 @@ class Fate:
 
         return around
 
-    def waits(self, clock: Clock) -> Callable[[Seconds], None]:
-        """The clock's ``sleep``, for somebody who may die meanwhile."""
-        sleep = clock.sleep
-
-        def around(duration: Seconds) -> None:
-            sleep(duration)
-            if self.until is not None and clock.now() >= self.until:
-                raise Death
-
-        return around
+    def wait_until(self, now: float) -> None:
+        if self.until is not None and now >= self.until:
+            raise Death
 
     def _pass_by(self) -> None:
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
                 raise Death
+
+
+class MortalClock(VirtualClock):
+    """Of somebody who may die while waiting."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__()
+        self._fate = fate
+
+    def sleep(self, duration: Seconds) -> None:
+        super().sleep(duration)
+        self._fate.wait_until(self.now())
 
 
 class Controllers(RuleBasedStateMachine):
@@ -84,12 +89,10 @@ class Controllers(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         world = data.draw(some_worlds())
         self.made: Plan = data.draw(plans(world))[0]
-        self.bench = worlds.Bench(world)
+        self.bench = worlds.Bench(world, clock=MortalClock(self.fate))
         self.simulation = self.bench.simulation
         self.bench.journal = self._mortal(Journal(None))
         self.simulation.begin = self.fate.wrap(self.simulation.begin)  # type: ignore[method-assign]
-        clock = self.bench.hosts.clock()
-        clock.sleep = self.fate.waits(clock)  # type: ignore[method-assign]
 
     def _mortal(self, journal: Journal) -> Journal:
         for name in COMMITS:

@@ -8,6 +8,7 @@ from rebalancer_simulator import Faults, SimulatedHosts, Simulation
 
 from rebalancer.cluster import Capabilities, Cluster, Domain, Host, Link, MigrationTraits, Network
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.drivers import Clock
 from rebalancer.execution import Journal, Observer, RunResult, StopSignal, execute
 from rebalancer.inventory import Safeguards
 from rebalancer.plan.model import Guards, Plan, Prediction, Score, Step
@@ -140,10 +141,10 @@ def plan(world: Cluster, *steps: Step, caps: Mapping[str, float] | None = None, 
 class Bench:
     """A plan, a simulated world in virtual time and a journal in memory."""
 
-    def __init__(self, world: Cluster, faults: Faults | None = None) -> None:
+    def __init__(self, world: Cluster, faults: Faults | None = None, *, clock: Clock | None = None) -> None:
         self.world = world
         self.simulation = Simulation(world, faults)
-        self.hosts = SimulatedHosts(self.simulation)
+        self.hosts = SimulatedHosts(self.simulation, clock)
         self.journal = Journal(None)
         OPEN.append(self.journal)
 
