@@ -64,7 +64,7 @@ class SimulatedConnection:
         with self._world.now(self._host) as simulation:
             require_answer(simulation, self._host)
             seen = simulation.find(self._host, uuid)
-            tell(self._host, f"find {uuid}", str(seen) if seen else "unknown here")
+            tell(self._host, f"find {uuid}", _shown(seen) if seen else "unknown here")
             return seen
 
     def migrate(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration:
@@ -165,6 +165,12 @@ class SimulatorDriver:
         except (OSError, RebalancerError) as error:
             raise HostUnreachable(host.name, f"cannot read the simulated world: {error}") from error
         return self._worlds[path]
+
+
+def _shown(seen: Sighting) -> str:
+    """``running as 'web', migrating``"""
+    more = {"migrating": seen.migrating, "taken back": seen.taken_back}
+    return ", ".join([f"{seen.state} as '{seen.name}'", *(word for word, holds in more.items() if holds)])
 
 
 def _parse(host: DriverHost) -> tuple[Path, float]:

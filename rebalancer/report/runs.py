@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from rebalancer.cluster.units import Seconds, format_bytes, format_duration
+from rebalancer.cluster.units import Seconds, format_bytes, format_duration, format_rate
 from rebalancer.execution import Event, RunRecord, RunState, RunSummary, StepRecord, StepState
 from rebalancer.execution.journal import undone_by
 from rebalancer.report.console import Glyphs, glyphs, heading, item, make_console, show, text
@@ -124,8 +124,12 @@ def _event_line(event: Event) -> Text:
         if word:
             line.append(" ").append_text(text(word))
     told = {key: value for key, value in event.detail.items() if value not in (None, "", False, {})}
-    if told:
-        line.append(": ").append_text(text(", ".join(f"{key} {_value(key, value)}" for key, value in told.items())))
+    if event.kind == "asked":
+        line.append(": ").append_text(text(": ".join(str(told[key]) for key in ("command", "answer") if key in told)))
+    elif told:
+        of_links = event.kind == "rates"
+        said = (f"{key} {_value('rate' if of_links else key, value)}" for key, value in told.items())
+        line.append(": ").append_text(text(", ".join(said)))
     return line
 
 
@@ -133,7 +137,9 @@ def _value(key: str, value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if key == "bytes":
             return format_bytes(value)
-        if key in ("duration", "downtime", "max_downtime"):
+        if key in ("rate", "bandwidth"):
+            return format_rate(value)
+        if key in ("duration", "downtime", "max_downtime", "after", "within"):
             return format_duration(Seconds(value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

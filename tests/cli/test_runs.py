@@ -38,10 +38,12 @@ def test_runs_are_listed_and_shown(cli, example):
     assert "complete  5 of 5  apply" in listed.out
     (data,) = json.loads(cli("runs", "--format", "json").out)
     assert (data["id"], data["state"], data["done"]) == (1, "complete", 5)
-    shown = cli("runs", "show", "1")
+    shown = cli("runs", "show", "1", columns=160)
     assert shown.status == 0
     assert "Run 1: complete, 5 of 5 steps done" in shown.out
-    assert "intent s1 h1" in shown.out
+    assert "intent s1 h1: bandwidth 341.3 Mbit/s, live true, max_downtime 300 ms" in shown.out
+    assert "rates: s1 341.3 Mbit/s, s2 6.8 Gbit/s" in shown.out
+    assert "find 28728e17-b74d-5c81-ab2b-1ba2a0b60f92: running as 'wiki'" in shown.out
     record = json.loads(cli("runs", "show", "1", "--format", "json").out)
     assert record["plan"]["kind"] == "Plan"
     assert {step["state"] for step in record["steps"]} == {"done"}
