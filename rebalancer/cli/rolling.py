@@ -37,8 +37,9 @@ class RollingOptions:
 
 
 def selected_hosts(selector: str, cluster: Cluster) -> list[str]:
-    """The hosts that can be emptied and that a CEL expression selects, in the cluster's order."""
+    """The hosts that can be emptied and that a CEL expression selects, in the order in which it takes fewest moves."""
     from rebalancer.cluster import HostState
+    from rebalancer.plan.rolling import least_first
     from rebalancer.policy.expressions import HostSelector
 
     try:
@@ -48,7 +49,7 @@ def selected_hosts(selector: str, cluster: Cluster) -> list[str]:
     found = [host.name for host in cluster.hosts if host.state is HostState.UP and select.matches(host)]
     if not found:
         raise InvalidInput(f"--rolling: no host that is up matches {shown(selector)}")
-    return found
+    return least_first(cluster, found)
 
 
 def rolling_plan(cluster: Cluster, hosts: Sequence[str], options: PlanningOptions, how: RollingOptions) -> Rolling:

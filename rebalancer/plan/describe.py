@@ -72,7 +72,7 @@ def describe(decision: Decision, *, seed: int, created_at: str) -> Plan:
         violations_after=breaches(problem, placement, decision.name),
         unplaced=unplaced,
         conflicts=decision.conflicts,
-        notes=tuple(dict.fromkeys([*decision.notes, *_out_of_reach(decision, unplaced)])),
+        notes=tuple(dict.fromkeys([*decision.notes, *_out_of_reach(decision, unplaced), *_unjoined(decision)])),
         makespan_bound=decision.schedule.bound,
         guards=_guards(decision),
         windows=tuple(located.entry for located in decision.policy.windows),
@@ -93,6 +93,19 @@ def _out_of_reach(decision: Decision, unplaced: Sequence[Unplaced]) -> Iterator[
             hosts.setdefault((cut.domain, cut.reason), {})[host] = None
     for (domain, reason), found in hosts.items():
         yield f"'{decision.name(domain)}' cannot be brought to {listed(found)}: {reason}"
+
+
+def _unjoined(decision: Decision) -> Iterator[str]:
+    """Migrations over a network of which the inventory knows nothing, though it knows other links of their hosts."""
+    known = {end for link in decision.cluster.links for end in link.connects}
+    pairs = {
+        (step.source, step.destination): None
+        for step in decision.schedule.steps
+        if not step.links and known.intersection((step.source, step.destination))
+    }
+    if pairs:
+        ways = listed(f"{source} to {destination}" for source, destination in pairs)
+        yield f"no links of the inventory lead from {ways}: what that way carries is not known, and no cap is kept"
 
 
 def _bound(decision: Decision, after: State) -> float:

@@ -18,12 +18,12 @@ from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.placement.problem import Term
 from rebalancer.plan.back import Home, under_old_names
 from rebalancer.plan.make import make_plan
-from rebalancer.plan.model import Deadline, Plan
+from rebalancer.plan.model import Deadline, Plan, Reason
 from rebalancer.policy.clause import Goal
 from rebalancer.policy.model import Clause, Limits, Policy
 from rebalancer.policy.view import View
 
-__all__ = ["Rolling", "Round", "homes_of", "next_round", "roll", "way_home"]
+__all__ = ["Rolling", "Round", "homes_of", "least_first", "next_round", "roll", "way_home"]
 
 _WEIGHT = 1e6
 """Of a domain that goes where it will have to leave again, or does not come home: more than any other goal's."""
@@ -86,6 +86,16 @@ def roll(
     return Rolling(
         rounds=tuple(rounds), stuck=stuck, home=way_home(cluster, policy, homes, make=make) if home and rounds else None
     )
+
+
+def least_first(cluster: Cluster, hosts: Iterable[str]) -> list[str]:
+    """The hosts by how much their domains have to send, the least first: whoever leaves in the first round has to leave
+    again mostly."""
+    sending = dict.fromkeys(hosts, 0)
+    for domain in cluster.active_domains:
+        if domain.host in sending:
+            sending[domain.host] += domain.migration.memory + domain.migration.disk
+    return sorted(sending, key=sending.__getitem__)
 
 
 def next_round(
@@ -180,7 +190,13 @@ def way_home(cluster: Cluster, policy: Policy, homes: Mapping[str, Home], *, mak
     policy's rules hold; its limits do not, as they are about moves that nobody asked for."""
     goal = _AtHome(homes={uuid: home.host for uuid, home in homes.items()})
     asked = replace(_with_goal(policy, goal), limits=Limits())
-    return under_old_names(cluster, homes, asked, lambda as_before: make(as_before, asked))
+    plan = under_old_names(cluster, homes, asked, lambda as_before: make(as_before, asked))
+    return replace(plan, steps=tuple(replace(step, why=tuple(map(_in_words, step.why))) for step in plan.steps))
+
+
+def _in_words(reason: Reason) -> Reason:
+    """What coming home is weighed with is nobody's business."""
+    return replace(reason, text="comes home") if reason.rule.startswith(_AtHome.word) else reason
 
 
 def after(cluster: Cluster, plan: Plan) -> Cluster:

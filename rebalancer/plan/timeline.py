@@ -392,10 +392,13 @@ class _Run:
         return StuckMovesError(stuck, "no migration can be started any more")
 
     def _hindrance(self, index: int) -> str:
+        moves = self.table.moves
         if index not in self.hindered:
-            return "nothing lets it start"
+            awaited = sorted(self.table.stipulations.awaited.get(self.table.legs[index].domain, ()))
+            names = " and ".join(f"'{moves.domains[domain].name}'" for domain in awaited)
+            return f"has to wait for {names} (steps: precedence)" if names else "nothing lets it start"
         partner, (kind, number) = self.hindered[index]
-        moves, settings = self.table.moves, self.trips[partner].settings
+        settings = self.trips[partner].settings
         domains = sorted({self.table.legs[leg].domain for leg in self.table.stipulations.partners(index)})
         names = " and ".join(f"'{moves.domains[d].name}'" for d in domains if d != self.table.legs[index].domain)
         match kind:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from rebalancer.cluster import Domain
 from rebalancer.cluster.units import format_duration
 from rebalancer.plan.model import Plan
 from rebalancer.plan.rolling import Rolling
-from rebalancer.report.console import heading, item, text
+from rebalancer.report.console import glyphs, heading, item, text
 from rebalancer.report.plan import print_unplaced
 from rebalancer.report.steps import print_steps
 
@@ -27,8 +28,9 @@ def print_rolling(console: Console, rolling: Rolling) -> None:
     if rolling.home is not None:
         heading(console, "Back home")
         _print_moves(console, rolling.home)
-    names = {domain.uuid: domain.name for each in rolling.rounds for domain in each.plan.snapshot.active_domains}
     if rolling.twice:
+        # As they are called and where they are before the first round.
+        names = {domain.uuid: f"'{domain.name}' of {domain.host}" for domain in _at_first(rolling)}
         console.print()
         item(console, text(f"moved more than once: {', '.join(names[uuid] for uuid in rolling.twice)}"))
     for host, plan in rolling.stuck.items():
@@ -36,8 +38,14 @@ def print_rolling(console: Console, rolling: Rolling) -> None:
         print_unplaced(console, plan.unplaced)
 
 
+def _at_first(rolling: Rolling) -> tuple[Domain, ...]:
+    return rolling.rounds[0].plan.snapshot.active_domains if rolling.rounds else ()
+
+
 def _print_moves(console: Console, plan: Plan) -> None:
     if plan.steps:
         print_steps(console, plan)
     else:
         item(console, text("nothing to move"))
+    for note in plan.notes:
+        item(console, text(note), lead=f"{glyphs(console).bullet} ")

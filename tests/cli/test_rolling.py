@@ -12,10 +12,10 @@ def test_rounds_are_shown_and_written(cli, example):
         "plan", "--rolling", "name in ['h1', 'h3']", "--batch", "1", "--return", "--effort", "1", "-o", "rounds.json"
     )
     assert ended.status == 0
-    for heading in ("Round 1: h1", "Round 2: h3", "Back home"):
+    for heading in ("Round 1: h3", "Round 2: h1", "Back home"):
         assert heading in ended.out
     written = json.loads((example / "rounds.json").read_text("utf-8"))
-    assert [each["hosts"] for each in written["rounds"]] == [["h1"], ["h3"]]
+    assert [each["hosts"] for each in written["rounds"]] == [["h3"], ["h1"]]
     assert written["home"]["kind"] == "Plan"
     as_json = cli("plan", "--rolling", "name == 'h1'", "--format", "json", "--effort", "1")
     assert json.loads(as_json.out)["kind"] == "RollingPlan"

@@ -361,6 +361,16 @@ def test_moves_over_links_too_narrow_do_not_keep_the_others_back() -> None:
     assert {step.destination for step in plan.steps} == {"h5"}
 
 
+def test_a_way_that_no_known_link_is_on_is_noted_where_links_are_known() -> None:
+    world = cluster("h1", "h2", web=("h1", 1)).with_maintenance(frozenset({"h1"}))
+    rules = load_policies(["evacuate"], read=lambda path: path)
+    assert make_plan(world, rules).notes == ()
+    joined = make_plan(replace(world, links=(nic("h1", 1e9), nic("h2", 1e9))), rules)
+    assert joined.notes == ()
+    (note,) = make_plan(replace(world, links=(nic("h1", 1e9), nic("h2", 1e9, "other"))), rules).notes
+    assert note.startswith("no links of the inventory lead from h1 to h2")
+
+
 def test_a_rule_on_some_domains_is_no_guard_on_all() -> None:
     world = cluster("h1", "h2", a=("h1", 2), b=("h1", 2))
     rules = """

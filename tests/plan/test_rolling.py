@@ -6,7 +6,7 @@ import pytest
 
 from rebalancer.checker import check_plan
 from rebalancer.cluster import Cluster
-from rebalancer.plan.rolling import after, homes_of, next_round, roll, way_home
+from rebalancer.plan.rolling import after, homes_of, least_first, next_round, roll, way_home
 from rebalancer.policy.load import load_policies
 from rebalancer.policy.model import Policy
 from tests.plan.test_make import cluster, policy
@@ -55,6 +55,21 @@ def test_hosts_emptied_before_take_what_leaves_later() -> None:
     found = roll(three, EVACUATE, ["h1", "h2", "h3"])
     assert len(found.rounds) == 3
     assert len(found.twice) == 1
+
+
+def test_hosts_with_least_to_send_are_emptied_first_where_the_order_is_free() -> None:
+    """Whoever leaves in the first round leaves again, as there is no spare host."""
+    three = cluster("h1", "h2", "h3", memory=9, a=("h1", 4), b=("h2", 2), c=("h2", 1), d=("h3", 1))
+    assert least_first(three, ["h1", "h2", "h3"]) == ["h3", "h2", "h1"]
+    assert least_first(three, ["h2"]) == ["h2"]
+    assert len(roll(three, EVACUATE, least_first(three, ["h1", "h2", "h3"]), most=1).twice) == 1
+
+
+def test_who_comes_home_says_so_in_words() -> None:
+    world = after(FOUR, roll(FOUR, EVACUATE, ["h1"]).rounds[0].plan)
+    plan = way_home(world, EVACUATE, homes_of(FOUR, ["h1"]))
+    assert plan.steps
+    assert all(step.why[0].text == "comes home" for step in plan.steps)
 
 
 def test_back_home_at_the_end_under_the_old_names_where_that_takes_a_move() -> None:

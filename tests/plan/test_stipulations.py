@@ -97,6 +97,18 @@ def test_who_can_never_start_together_is_told_what_for() -> None:
     }
 
 
+def test_who_waits_for_one_that_must_start_with_it_is_told_so() -> None:
+    moves = world(HOSTS, GOALS)
+    order = Order(name="p", first=of(moves, "v"), then=of(moves, "u"))
+    group = StepGroup(name="t", domains=of(moves, "u", "v"))
+    with pytest.raises(StuckMovesError) as stuck:
+        schedule(replace(moves, rules=StepRules(precedence=(order,), sync=(group,))))
+    assert stuck.value.stuck == {
+        0: "has to wait for 'v' (steps: precedence)",
+        1: "has to start together with 'u' (steps: sync), but a rule keeps them from that",
+    }
+
+
 def test_who_can_never_start_together_is_not_moved() -> None:
     moves = world("a8:u 8; b8:v 8; c8", "u>b v>c")
     with pytest.raises(StuckMovesError):
