@@ -23,9 +23,9 @@ __all__ = ["read_experience", "read_history"]
 def read_history(
     policy: Policy, journal: Path | str | None = None, *, advice: tuple[Mapping[str, str], ...] | None = None
 ) -> History | None:
-    """When domains moved, as far back as ``cooldown`` and ``per_domain`` look, the old names of those that were
-    renamed, and ``advice``, what earlier plans said (see :mod:`rebalancer.cli.advice`); None: the policy asks for
-    none of it."""
+    """When domains moved, as far back as ``cooldown``, ``per_domain`` and ``per_hour`` look, the old names of those
+    that were renamed, and ``advice``, what earlier plans said (see :mod:`rebalancer.cli.advice`); None: the policy
+    asks for none of it."""
     from rebalancer.cluster.units import Seconds
     from rebalancer.execution.journal.location import journal_location
     from rebalancer.policy import History
@@ -33,6 +33,7 @@ def read_history(
 
     limits = policy.limits
     horizon = max(limits.cooldown or 0.0, limits.per_domain.within if limits.per_domain else 0.0)
+    horizon = max(horizon, 3600.0 if limits.per_hour is not None else 0.0)
     now = Seconds(datetime.now(UTC).timestamp())
     restores = policy.names.restore is Restore.WHEN_FREE
     if not horizon and not restores:

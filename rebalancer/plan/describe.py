@@ -10,6 +10,7 @@ import numpy as np
 from rebalancer import __version__
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.cluster.snapshot import fingerprint
+from rebalancer.cluster.units import format_duration
 from rebalancer.placement import Problem, State, Term
 from rebalancer.placement.bounds import score_bound
 from rebalancer.placement.explain import Conflict, breaches, refusals
@@ -72,7 +73,11 @@ def describe(decision: Decision, *, seed: int, created_at: str) -> Plan:
         violations_after=breaches(problem, placement, decision.name),
         unplaced=unplaced,
         conflicts=decision.conflicts,
-        notes=tuple(dict.fromkeys([*decision.notes, *_out_of_reach(decision, unplaced), *_unjoined(decision)])),
+        notes=tuple(
+            dict.fromkeys(
+                [*decision.notes, *_out_of_reach(decision, unplaced), *_unjoined(decision), *_too_long(decision)]
+            )
+        ),
         makespan_bound=decision.schedule.bound,
         guards=_guards(decision),
         windows=tuple(located.entry for located in decision.policy.windows),
@@ -106,6 +111,17 @@ def _unjoined(decision: Decision) -> Iterator[str]:
     if pairs:
         ways = listed(f"{source} to {destination}" for source, destination in pairs)
         yield f"no links of the inventory lead from {ways}: what that way carries is not known, and no cap is kept"
+
+
+def _too_long(decision: Decision) -> Iterator[str]:
+    """No window is open for as long as the plan takes."""
+    takes = max((step.predicted.end for step in decision.schedule.steps), default=0.0)
+    longest = max((located.entry.duration for located in decision.policy.windows), default=takes)
+    if takes > longest:
+        yield (
+            f"this takes {format_duration(takes)}, and no window is open for more than {format_duration(longest)}: "
+            "what has not started when it closes is left for the next"
+        )
 
 
 def _bound(decision: Decision, after: State) -> float:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from math import ceil
 from random import Random
 
+from rebalancer.cluster.units import Seconds
 from rebalancer.plan.bounds import makespan_bound
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.model import LATE
 from rebalancer.plan.moves import StuckMovesError
+from rebalancer.plan.pace import last_start
 from rebalancer.plan.timeline import Timeline, Timetable
 from rebalancer.plan.trips import Trip
 
@@ -44,7 +46,7 @@ class Attempt:
 
     def __init__(self, table: Timetable, budget: Budget) -> None:
         self.table = table
-        self.bound = makespan_bound(table.legs, table.trips, table.ledger, table.budgets)
+        self.bound = Seconds(max(makespan_bound(table.legs, table.trips, table.ledger, table.budgets), _paced(table)))
         self._budget = budget
         self._limits = _limits(table)
         tries = iter(self._first_tries())
@@ -122,6 +124,14 @@ class Attempt:
 
     def _run(self, tried: _Try) -> Timeline:
         return self.table.run(_ranks(tried.order), tried.share, tried.limit)
+
+
+def _paced(table: Timetable) -> float:
+    """When the last one ends at the earliest, if only so many may start in an hour."""
+    if table.moves.per_hour is None or not table.legs:
+        return 0.0
+    last = last_start(len(table.legs), table.moves.per_hour, table.moves.moved_lately)
+    return last + min(trip.duration for trip in table.trips)
 
 
 def _limits(table: Timetable) -> list[float]:

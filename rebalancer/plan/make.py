@@ -21,6 +21,7 @@ from rebalancer.plan.describe import Decision, describe
 from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import hindrance
 from rebalancer.plan.model import LATE, Deadline, Plan, Step
+from rebalancer.plan.pace import HOUR
 from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
@@ -300,6 +301,8 @@ class _Planning:
             rules=self.compiled.steps,
             deadline=self.deadline,
             old_names=self.old_names,
+            per_hour=self.policy.limits.per_hour,
+            moved_lately=() if self.history is None else self.history.lately(HOUR),
             reluctant=frozenset() if self._gain(placement)[0] else reluctant(self.problem.terms),
         )
 

@@ -47,6 +47,9 @@ class Moves:
     """Domain → the name that it had before it was renamed, where it is to get that back."""
     reluctant: frozenset[int] = frozenset()
     """Domains that step aside for nobody."""
+    per_hour: int | None = None
+    """How many migrations may start in any hour, ``moved_lately`` counted: others, so many seconds ago."""
+    moved_lately: tuple[float, ...] = ()
 
 
 class StuckMovesError(PlanImpossible):

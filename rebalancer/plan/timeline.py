@@ -18,6 +18,7 @@ from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.migration_model import Forecast
 from rebalancer.plan.moves import Moves, StuckMovesError
 from rebalancer.plan.naming import NamesOnTheWay
+from rebalancer.plan.pace import Pace
 from rebalancer.plan.safety import Safety, kin
 from rebalancer.plan.sequence import Sequence as LegSequence
 from rebalancer.plan.stipulations import Stipulations
@@ -31,9 +32,11 @@ _SAME = 1e-9
 _LOOK_PAST = 8
 """Of those that wait for a link or a slot, how many that have to wait on are looked at when one becomes free."""
 
-_RELEASE, _FINISH = 0, 1
+_RELEASE, _FINISH, _OPEN = 0, 1, 2
+_NOBODY = -1
 _Key = tuple[str, int]
 _TOTAL: _Key = ("total", 0)
+_HOUR: _Key = ("hour", 0)
 _RULES: _Key = ("rules", 0)
 _ORDER: _Key = ("order", 0)
 _AT_ONCE = frozenset({"room", "rules", "total", "order"})
@@ -150,6 +153,7 @@ class _Run:
         self.traffic = Traffic(table.budgets, table.link_slots, yielding=table.yielding)
         self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
         self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
+        self.pace = Pace(table.moves.per_hour, table.moves.moved_lately)
         self.time = 0.0
         self.turn = 0
         self.events: list[tuple[float, int, int, int]] = []
@@ -166,6 +170,7 @@ class _Run:
     def run(self) -> Timeline:
         self.ready = [(self.rank[index], index, None) for index in self.table.first]
         heapify(self.ready)
+        self._expect_opening()
         while len(self.entries) < len(self.table.legs):
             self._start_ready()
             if not self.events and not self._start_any():
@@ -193,8 +198,8 @@ class _Run:
             if index in self.started:
                 continue
             lacks = self._lacks(index)
-            if lacks == _TOTAL and not self.table.totals_differ:
-                # Nothing can start before something has ended.
+            if lacks == _HOUR or (lacks == _TOTAL and not self.table.totals_differ):
+                # Nothing can start before something has ended, or an hour has.
                 heappush(self.ready, (rank, index, key))
                 break
             if lacks is None:
@@ -247,6 +252,8 @@ class _Run:
         return None
 
     def _slot_lacking(self, leg: Leg, trip: Trip) -> _Key | None:
+        if self.pace.opens(self.time) > self.time + _SAME:
+            return _HOUR
         trips = self.trips
         total = trip.settings.total
         if self.table.totals_differ:
@@ -268,8 +275,12 @@ class _Run:
         if self.stipulations is None or not self.stipulations.together:
             self._start(index)
             return None
+        partners = self.stipulations.partners(index)
+        if self.table.moves.per_hour is not None and len(partners) > self.table.moves.per_hour:
+            self.hindered[index] = index, _HOUR
+            return _ORDER
         made: list[int] = []
-        for partner in self.stipulations.partners(index):
+        for partner in partners:
             lacks = self._lacks(partner)
             if lacks is not None:
                 self.hindered[index] = partner, lacks
@@ -295,6 +306,7 @@ class _Run:
         self.ledger.depart(leg.domain, leg.destination, started.name_after)
         self.names.give_back(index, started.name_before)
         self.safety.take_back(index)
+        self.pace.take_back()
         del self.under_way[index]
         for host in (leg.source, leg.destination):
             del self.on_host[host][index]
@@ -315,6 +327,8 @@ class _Run:
             changed=changed,
         )
         self.safety.start(index)
+        self.pace.start(self.time)
+        self._expect_opening()
         self.names.take(index, name)
         self.ledger.arrive(leg.domain, leg.destination, name)
         self.under_way[index] = None
@@ -332,6 +346,12 @@ class _Run:
         heappush(self.events, (max(end - self.table.lead, self.time), _RELEASE, index, started.version))
         heappush(self.events, (end + trip.finish, _FINISH, index, started.version))
 
+    def _expect_opening(self) -> None:
+        """The event that the hour has room again, where it has none."""
+        opens = self.pace.opens(self.time)
+        if opens > self.time + _SAME:
+            heappush(self.events, (opens, _OPEN, _NOBODY, 0))
+
     def _expect_changed(self, keys: Iterable[int]) -> None:
         for index in keys:
             self.started[index].version += 1
@@ -342,6 +362,10 @@ class _Run:
         self.time = self.events[0][0]
         while self.events and self.events[0][0] <= self.time + _SAME:
             _, kind, index, version = heappop(self.events)
+            if kind == _OPEN:
+                # Those that start together may have waited for that of one of them.
+                self._wake(_ORDER)
+                continue
             if version != self.started[index].version:
                 continue
             if kind == _RELEASE:
@@ -404,6 +428,8 @@ class _Run:
         match kind:
             case "total":
                 why = f"no more than {settings.total} at once are allowed (concurrency: total)"
+            case "hour":
+                why = f"no more than {moves.per_hour} may start in an hour (limits: per_hour)"
             case "slot":
                 host = moves.problem.hosts[number]
                 why = f"no more than {settings.per_host} at once are allowed on {host} (concurrency: per_host)"

@@ -47,6 +47,11 @@ class History:
         times = self.moves.get(uuid)
         return Seconds(self.now - max(times)) if times else None
 
+    def lately(self, time: Seconds) -> tuple[Seconds, ...]:
+        """How long ago domains moved, of all moves within the last so many seconds."""
+        ago = (Seconds(self.now - moved) for times in self.moves.values() for moved in times)
+        return tuple(sorted(each for each in ago if each < time))
+
     def moves_within(self, uuid: str, time: Seconds) -> int:
         """How often a domain has moved in the last so many seconds."""
         return sum(self.now - moved < time for moved in self.moves.get(uuid, ()))

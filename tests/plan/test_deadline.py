@@ -55,6 +55,14 @@ def test_the_most_important_goes_first_though_more_others_would_be_in_time() -> 
     assert in_time(moves, schedule(moves)) == {"big", "tiny"}
 
 
+def test_what_may_start_in_an_hour_decides_who_is_in_time() -> None:
+    moves = replace(emptied("big 8,mid 3,tiny 1,small 2", 3000.0), per_hour=2)
+    steps = schedule(moves)
+    verify(moves, steps)
+    assert len(in_time(moves, steps)) == 2
+    assert max(step.predicted.end for step in steps) > 3600
+
+
 def test_without_a_need_for_it_a_deadline_makes_no_plan_longer() -> None:
     moves = emptied("big 8,mid 3,tiny 1,small 2", 1000.0, per_host=2)
     free = replace(moves, deadline=None)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from rebalancer.cluster import Cluster, Domain, DomainState, Host, HostState, MigrationTraits
-from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.errors import RebalancerError
 from rebalancer.plan.file import dump_plan, parse_plan
 from rebalancer.plan.make import assess, make_plan
+from rebalancer.policy.history import History
 from rebalancer.policy.load import load_policies
 from rebalancer.policy.model import Policy
 from tests.plan.worlds import ABLE, GIB, nic
@@ -235,6 +236,23 @@ def test_where_only_a_new_name_would_make_room_that_is_said(on_clash: str) -> No
     plan = make_plan(world, policy(f"{swap}names: {{on_clash: {on_clash}}}\n"))
     assert plan.steps == ()
     assert "with 'names: {on_clash: rename}' all could be moved" in plan.unplaced[0].reasons["h2"]
+
+
+def test_what_may_start_in_an_hour_is_in_the_times() -> None:
+    world = cluster("h1", "h2", web=("h1", 1), db=("h1", 1), old=("h2", 1)).with_maintenance(frozenset({"h1"}))
+    lately = History(now=Seconds(1000.0), moves={world.domains[2].uuid: (Seconds(400.0), Seconds(-5000.0))})
+    plan = make_plan(world, policy("limits: {per_hour: 2}\n", "evacuate"), history=lately)
+    assert [step.predicted.start for step in plan.steps] == [0.0, 3000.0]
+    assert plan.makespan == pytest.approx(plan.makespan_bound)
+
+
+@pytest.mark.parametrize(("duration", "fits"), [("2 min", False), ("2 h", True)])
+def test_a_plan_that_takes_longer_than_any_window_says_so(duration: str, fits: bool) -> None:
+    world = cluster("h1", "h2", web=("h1", 4)).with_maintenance(frozenset({"h1"}))
+    world = replace(world, links=(nic("h1", 1e7), nic("h2", 1e7)))
+    windows = f'windows: [{{cron: "0 22 * * 6", duration: 1 min}}, {{cron: "0 1 * * 6", duration: {duration}}}]\n'
+    plan = make_plan(world, policy(windows, "evacuate"))
+    assert any("no window is open for more than 2 min" in note for note in plan.notes) is not fits
 
 
 def test_two_running_domains_of_one_uuid_are_left_alone_and_reported() -> None:

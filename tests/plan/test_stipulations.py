@@ -97,6 +97,14 @@ def test_who_can_never_start_together_is_told_what_for() -> None:
     }
 
 
+def test_more_that_must_start_together_than_may_in_an_hour_are_not_moved() -> None:
+    moves = world(HOSTS, GOALS)
+    group = StepGroup(name="t", domains=of(moves, "u", "v"))
+    with pytest.raises(StuckMovesError) as stuck:
+        schedule(replace(moves, per_hour=1, rules=StepRules(sync=(group,))))
+    assert "no more than 1 may start in an hour (limits: per_hour)" in stuck.value.stuck[0]
+
+
 def test_who_waits_for_one_that_must_start_with_it_is_told_so() -> None:
     moves = world(HOSTS, GOALS)
     order = Order(name="p", first=of(moves, "v"), then=of(moves, "u"))

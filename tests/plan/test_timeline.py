@@ -15,6 +15,7 @@ from rebalancer.plan.bounds import jackson
 from rebalancer.plan.migration_model import SETUP_TIME
 from rebalancer.plan.schedule import make_schedule
 from rebalancer.policy.model import MigrationSettings
+from rebalancer.policy.steps import Order, StepGroup, StepRules
 from tests.plan.worlds import nic, verify, world
 
 FOUR = MigrationSettings(per_host=4)
@@ -30,6 +31,30 @@ def test_over_one_full_link_each_is_set_up_while_the_last_one_sends() -> None:
         assert after.predicted.start == pytest.approx(sent - SETUP_TIME)
         assert after.bandwidth == before.bandwidth
     assert found.steps[-1].predicted.end == pytest.approx(found.bound, rel=1e-3)
+
+
+def test_no_more_start_in_any_hour_than_the_policy_allows() -> None:
+    moves = replace(world("a9:u 1,v 1,w 1,x 1,y 1; b9", "u>b v>b w>b x>b y>b", settings=FOUR), per_hour=2)
+    found = make_schedule(moves)
+    verify(moves, found.steps)
+    assert [step.predicted.start for step in found.steps] == [0.0, 0.0, 3600.0, 3600.0, 7200.0]
+    assert found.steps[-1].predicted.end == pytest.approx(found.bound)
+
+
+def test_what_others_moved_in_the_last_hour_counts() -> None:
+    moves = world("a9:u 1,v 1,w 1; b9", "u>b v>b w>b", settings=FOUR)
+    moves = replace(moves, per_hour=2, moved_lately=(3000.0, 600.0))
+    found = make_schedule(moves)
+    assert [step.predicted.start for step in found.steps] == [600.0, 3000.0, 4200.0]
+    assert found.steps[-1].predicted.end == pytest.approx(found.bound)
+
+
+def test_who_must_start_together_waits_for_an_hour_that_has_room_for_all() -> None:
+    moves = world("a9:u 1,v 1,w 1; b9; c9", "u>b v>b w>c", settings=FOUR)
+    order = Order(name="p", first=frozenset({2}), then=frozenset({0, 1}))
+    group = StepGroup(name="t", domains=frozenset({0, 1}))
+    found = make_schedule(replace(moves, per_hour=2, rules=StepRules(precedence=(order,), sync=(group,))))
+    assert [step.predicted.start for step in found.steps] == [0.0, 3600.0, 3600.0]
 
 
 def test_what_does_not_fill_a_link_goes_side_by_side() -> None:
