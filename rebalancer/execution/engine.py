@@ -102,6 +102,12 @@ class Engine:
         self._record.started(step, None)
         self._throttle.settle()
 
+    def reserve(self, step: Step, rate: BytesPerSecond | None) -> None:
+        """For a migration of an earlier attempt that nobody can watch, but that may go on at this rate: its room, and
+        its share of the links."""
+        self._ledger.arrive(step)
+        self._throttle.hold(step.id, self._candidates[step.id].sender.at(rate))
+
     def carry_out(self) -> None:
         while (self._pending or self._running) and self._record.lost is None:
             self._cancel_if_asked()
@@ -189,7 +195,7 @@ class Engine:
             if verdict.certain and self._may_start and self._try_again(step, running.failure, running.unreachable):
                 return
         if verdict.outcome is Outcome.UNKNOWN and not running.over:
-            self._throttle.lose(running)
+            self._throttle.hold(step.id, running.sender.at(running.rate))
         self._where[step.uuid] = verdict.place
         told = "" if verdict.outcome is Outcome.DONE else running.failure
         self._finish(step, verdict.outcome, "; ".join(filter(None, (told, verdict.reason))), running)

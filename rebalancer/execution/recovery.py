@@ -61,6 +61,8 @@ class Past:
 class Decision:
     course: Course
     reason: str
+    unseen: bool = False
+    """Its migration may go on, and nobody can watch it."""
 
 
 def course(step: Step, past: Past, source: Finding, destination: Finding) -> Decision:
@@ -138,7 +140,9 @@ def _half_known(step: Step, source: Finding, destination: Finding) -> Decision:
     silent = " and ".join(_silent(finding) for finding in (source, destination) if not finding.answered)
     there = destination.active
     seen = f"it is {there.state} on {step.destination}, but " if there is not None else ""
-    return _decided(Course.UNCLEAR, f"{seen}{silent}")
+    here = source.active
+    unseen = not source.answered or (here is not None and here.migrating)
+    return Decision(course=Course.UNCLEAR, reason=f"{seen}{silent}", unseen=unseen)
 
 
 def _silent(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 
 from rebalancer.cluster import Cluster, Domain, DomainState
-from rebalancer.cluster.units import Bytes, Seconds
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.drivers import Clock, Migration, MigrationOptions, MigrationOutcome
 from rebalancer.drivers.audit import overheard
 from rebalancer.errors import RebalancerError, RunError
@@ -81,6 +81,8 @@ def resume(
         engine = Engine(plan, read(), hosts, record, clock, asked, guard, recovery.settled)
         for step, migration, expected in recovery.going_on:
             engine.adopt(step, migration, expected)
+        for step, rate in recovery.unseen:
+            engine.reserve(step, rate)
         if (veto := guard.hooks.before_run(plan)) is not None:
             engine.forbid(veto)
         engine.carry_out()
@@ -105,6 +107,8 @@ class _Recovery:
         self.concluded: list[tuple[Step, StepOutcome]] = []
         """Of what is settled: what was found out now."""
         self.going_on: list[tuple[Step, Migration | None, DomainState]] = []
+        self.unseen: list[tuple[Step, BytesPerSecond | None]] = []
+        """What may be under way though nobody can watch it, and its rate as far as that is known."""
         self._plan = plan
         self._found = found
         self._steps = {step.step: step for step in found.steps}
@@ -150,6 +154,8 @@ class _Recovery:
                 self._clean_up(step, past, decision)
             case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR:
                 self._conclude(step, Outcome.UNKNOWN, decision.reason)
+        if decision.unseen:
+            self.unseen.append((step, self._last_rate(step)))
 
     def _decide(self, step: Step, past: Past) -> Decision:
         """What runs twice is stopped here, at once; all else waits until it has been seen often enough."""
@@ -182,6 +188,7 @@ class _Recovery:
             migration = guarded(step.source, lambda: connection.adopt(domain, destination, options))
         except RebalancerError as error:
             self._conclude(step, Outcome.UNKNOWN, f"its migration goes on but cannot be watched: {error}")
+            self.unseen.append((step, self._last_rate(step)))
             return
         self._record.event("adopted" if migration is not None else "ended meanwhile", step)
         self.going_on.append((step, migration, expected))
@@ -194,6 +201,17 @@ class _Recovery:
         )
         known = {field.name for field in fields(MigrationOptions)}
         return MigrationOptions(**{key: value for key, value in detail.items() if key in known})  # type: ignore[arg-type]
+
+    def _last_rate(self, step: Step) -> BytesPerSecond | None:
+        """At least what the plan gives it: a rate is raised before that is written down."""
+        known: list[float] = []
+        for event in self._found.events:
+            if event.kind == "rates" and event.detail.get(step.id) is not None:
+                known.append(float(str(event.detail[step.id])))
+            elif (event.kind, event.step) == ("intent", step.id):
+                given = event.detail.get("bandwidth")
+                known = [] if given is None else [float(str(given))]
+        return BytesPerSecond(max(known[-1], step.bandwidth or 0.0)) if known else None
 
     def _clean_up(self, step: Step, past: Past, decision: Decision) -> None:
         host = step.destination if decision.course in (Course.COPY_LEFT, Course.ONLY_COPY) else step.source

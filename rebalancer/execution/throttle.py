@@ -120,9 +120,9 @@ class Throttle:
             self._record.rates(now)
         self._told = now
 
-    def lose(self, running: Running) -> None:
-        """A migration is not watched any longer, but may still send: what it has is not given away."""
-        self._lost[running.step.id] = _held(running)
+    def hold(self, key: str, sender: Sender) -> None:
+        """For a migration that is not watched (any longer), but may still send: what it has is not given away."""
+        self._lost[key] = sender
 
     def _senders(self) -> dict[str, Sender]:
         return self._lost | {

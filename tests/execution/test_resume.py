@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from rebalancer_simulator import Breakdown, Faults, Outage
 
 from rebalancer.cluster import DomainState
+from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers import MigrationOptions
 from rebalancer.errors import HostUnreachable
 from rebalancer.execution import Outcome, RunResult, RunState, Silent
 from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Plan
+from tests.execution.traffic import excess
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
 
 WORLD = cluster(["h1", "h2", "h3"], [domain("a", "h1", memory=4 * GB), domain("b", "h2")])
@@ -326,3 +328,20 @@ def test_a_host_out_of_reach_for_a_moment_is_tried_again_and_the_step_is_begun_o
 
 def domain_as(name: str, host: str, state: DomainState):  # type: ignore[no-untyped-def]
     return replace(domain(name, host, memory=4 * GB), state=state)
+
+
+def test_what_may_still_be_sent_unseen_keeps_its_share_of_the_links() -> None:
+    """Its source is silent, so that nobody watches it; it goes over a link that others cross as well."""
+    world = cluster(["h1", "h2", "h3", "h4"], [domain("a", "h1", memory=20 * GB), domain("b", "h3")], uplink=1.25e9)
+    caps = {"uplink": 200e6}
+    steps = step(world, 1, "a", "h1", "h2"), step(world, 2, "b", "h3", "h4")
+    made = plan(world, *(replace(each, bandwidth=BytesPerSecond(100e6)) for each in steps), caps=caps)
+    bench = Bench(world, Faults(outages=(Outage(host="h1", since=5.0, until=500.0),)))
+    run = bench.journal.start_run("{}", "test", made.steps)
+    options = MigrationOptions(bandwidth=BytesPerSecond(180e6))
+    bench.journal.intent(run, made.steps[0], asdict(options))
+    bench.simulation.begin(made.steps[0].uuid, "h1", "h2", options)
+    bench.hosts.clock().sleep(10.0)
+    result = resume(run, made, bench.simulation.seen, bench.hosts, bench.journal, clock=bench.hosts.clock())
+    assert outcomes(result)["s1"] == "unknown"
+    assert excess(bench.simulation, caps) == []
