@@ -33,6 +33,8 @@ __all__ = ["POLL", "Engine"]
 
 POLL = 0.2
 """Seconds between two looks at what runs."""
+UNHEARD_INTERVAL = 30.0
+"""Seconds between two attempts to ask a host that was silent when a step ended: each may take as long as a timeout."""
 
 
 class Engine:
@@ -85,6 +87,9 @@ class Engine:
         self._admission = Admission(
             self._steps, self._candidates, self._outcomes, self._running, self._ledger, self._throttle
         )
+        self._unheard: dict[str, Running] = {}
+        """Steps that have ended while one of their hosts was silent."""
+        self._last_look = False
         self._changed = True
         self._cancelled = False
 
@@ -109,9 +114,14 @@ class Engine:
         self._throttle.hold(step.id, self._candidates[step.id].sender.at(rate))
 
     def carry_out(self) -> None:
-        while (self._pending or self._running) and self._record.lost is None:
+        while self._record.lost is None:
+            if not (self._pending or self._running):
+                self._last_look = True
+                if not self._reopen():
+                    break
             self._cancel_if_asked()
             self._look_after()
+            self._reopen()
             self._changed = self._is_news() or self._changed
             if self._changed and self._start_more():
                 continue
@@ -120,6 +130,27 @@ class Engine:
             self._tell_what_holds()
             self._clock.sleep(Seconds(POLL))
         self._close()
+
+    def _reopen(self) -> bool:
+        """Whether hosts answer that were silent when a step had ended: what became of it is verified anew. What they may
+        have started when its source had taken it back must not wait for somebody to resume the run."""
+        now, found = self._clock.now(), False
+        for key, running in list(self._unheard.items()):
+            if now < running.look_at and not self._last_look:
+                continue
+            running.look_at = now + UNHEARD_INTERVAL
+            if self._last_look:
+                del self._unheard[key]
+            step = running.step
+            if all(ask(self._hosts, host, step.uuid).answered for host in (step.destination, step.source)):
+                found = True
+                self._unheard.pop(key, None)
+                del self._outcomes[key]
+                self._throttle.release(key)
+                running.verify_again(now)
+                self._running[key] = running
+                self._record.event("looked at again", step)
+        return found
 
     def forbid(self, reason: str) -> None:
         """Nothing of it is to be started."""
@@ -196,6 +227,9 @@ class Engine:
                 return
         if verdict.outcome is Outcome.UNKNOWN and not running.over:
             self._throttle.hold(step.id, running.sender.at(running.rate))
+        if running.unheard and not self._last_look:
+            running.look_at = Seconds(self._clock.now() + UNHEARD_INTERVAL)
+            self._unheard[step.id] = running
         self._where[step.uuid] = verdict.place
         told = "" if verdict.outcome is Outcome.DONE else running.failure
         self._finish(step, verdict.outcome, "; ".join(filter(None, (told, verdict.reason))), running)

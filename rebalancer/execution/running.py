@@ -84,6 +84,8 @@ class Running:
     """Its host does not answer."""
     unreachable: bool = False
     """It failed because its host could not be reached."""
+    unheard: bool = False
+    """One of its hosts was silent when the hosts were last asked where the domain is."""
     late_copy: bool = False
     """Its destination started it though it had failed, and it was suspended there."""
     looks: int = 0
@@ -105,6 +107,10 @@ class Running:
         self.failure = "; ".join(filter(None, (self.given_up, failure))) if reported is None else failure
         self.reported = reported
         self.verify_until, self.look_at = now + VERIFY_PATIENCE, now
+
+    def verify_again(self, now: float) -> None:
+        """As if it had ended only now: its hosts answer again."""
+        self.verify_until, self.look_at, self.looks, self.unheard = now + VERIFY_PATIENCE, now, 0, False
 
     def extend(self, now: float) -> None:
         """The deadline by what is left to send, as long as bytes arrive; a policy's own ``timeout`` stays."""

@@ -124,6 +124,10 @@ class Throttle:
         """For a migration that is not watched (any longer), but may still send: what it has is not given away."""
         self._lost[key] = sender
 
+    def release(self, key: str) -> None:
+        """It is watched again, or known to be over."""
+        self._lost.pop(key, None)
+
     def _senders(self) -> dict[str, Sender]:
         return self._lost | {
             key: self._sender(key, running) for key, running in self._running.items() if _is_on_links(running)

@@ -116,6 +116,7 @@ class Watch:
     def _verify(self, running: Running) -> Verdict | None:
         step, now = running.step, self._clock.now()
         source, destination = ask(self._hosts, step.source, step.uuid), ask(self._hosts, step.destination, step.uuid)
+        running.unheard = not (source.answered and destination.answered)
         verdict = judge(step, running.expected, source, destination, reported=running.reported is not None)
         if put_right(self._hosts, self._record, running, verdict, source, destination):
             running.verify_until = now + VERIFY_PATIENCE

@@ -67,14 +67,16 @@ class _Lines(Silent):
         self._stop = stop
         self._told = 0
         self._steps = 0
-        self._ended = 0
+        self._done = 0
+        self._ended: set[str] = set()
+        """A step may end twice: hosts that were silent answer later."""
         self._quarter: dict[str, int] = {}
         self._behind: dict[str, tuple[Step, BytesPerSecond | None]] = {}
         """Steps that are set up while others are still being sent, and the rate that they have until then."""
         self._held: tuple[str, ...] = ()
 
     def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
-        self._steps, self._ended = len(plan.steps), done
+        self._steps, self._done = len(plan.steps), done
         self._say(Text(f"run {run_id}: {self._steps} steps" + (f", {done} done already" if done else "")))
 
     def run_held(self, reasons: Sequence[str]) -> None:
@@ -119,8 +121,9 @@ class _Lines(Silent):
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         self._tell_stop()
         self._behind.pop(step.id, None)
-        self._ended += 1
-        self._say(outcome_line(step, outcome, self._signs).append(f" ({self._ended} of {self._steps})"))
+        self._ended.add(step.id)
+        ended = self._done + len(self._ended)
+        self._say(outcome_line(step, outcome, self._signs).append(f" ({ended} of {self._steps})"))
 
     def _title(self, step: Step) -> Text:
         route = f" {self._signs.arrow} "

@@ -3,13 +3,14 @@ a source that keeps the definition of a domain that has moved, as one whose daem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rebalancer_simulator import Breakdown, Faults, Outage
 
-from rebalancer.execution import Outcome
+from rebalancer.execution import Outcome, RunResult
 from rebalancer.policy.model import MigrationSettings
-from tests.execution.worlds import Bench, cluster, domain, plan, step, uuid
+from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
 
 DOUBLES = Breakdown(nth=1, doubles=True, message="internal error: client socket is closed")
 WORLD = cluster(["h1", "h2"], [domain("a", "h1")])
@@ -72,3 +73,39 @@ def test_a_definition_that_is_left_on_the_source_is_removed() -> None:
     assert bench.placement() == {uuid("a"): ["h2"]}
     assert bench.simulation.find("h1", uuid("a")) is None
     assert [event["taken"] for event in bench.events("remains")] == ["definition removed"]
+
+
+LONG = cluster(
+    ["h1", "h2", "h3", "h4"],
+    [domain("a", "h1"), domain("b", "h3", memory=100 * GB), domain("c", "h1")],
+    memory=200 * GB,
+)
+
+
+def long_run(faults: Faults, *, after: Sequence[str] = ()) -> tuple[Bench, RunResult]:
+    """While its destination is silent, the step of 'a' fails; that of 'b' takes longer than the silence."""
+    bench = Bench(LONG, faults)
+    steps = step(LONG, 1, "a", "h1", "h2"), step(LONG, 2, "b", "h3", "h4"), step(LONG, 3, "c", "h1", "h4", after=after)
+    return bench, bench.run(plan(LONG, *steps))
+
+
+def test_a_run_that_goes_on_looks_again_at_what_could_not_be_asked() -> None:
+    bench, result = long_run(Faults(breakdowns=(replace(DOUBLES, late=50.0),)))
+    assert bench.placement()[uuid("a")] == ["h1"]
+    assert bench.simulation.find("h2", uuid("a")) is None
+    outcome = result.outcomes["s1"]
+    assert outcome.outcome is Outcome.FAILED
+    assert "h2 had started it all the same" in outcome.reason
+    assert "could not be asked" not in outcome.reason
+    assert "'a' ran on both h1 and h2 for a moment" in result.problems[0]
+    (row,) = [row for row in bench.journal.run(1).steps if row.step == "s1"]
+    assert (row.state, row.reason) == ("failed", outcome.reason)
+
+
+def test_what_could_not_be_asked_and_is_well_is_told_so() -> None:
+    silent = Outage(host="h2", since=0.5, until=50.0)
+    bench, result = long_run(Faults(breakdowns=(Breakdown(nth=1),), outages=(silent,)), after=["s1"])
+    outcome = result.outcomes["s1"]
+    assert outcome.outcome is Outcome.FAILED
+    assert "could not be asked" not in outcome.reason
+    assert result.outcomes["s3"].outcome is Outcome.SKIPPED
