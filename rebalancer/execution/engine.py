@@ -132,8 +132,8 @@ class Engine:
         self._close()
 
     def _reopen(self) -> bool:
-        """Whether hosts answer that were silent when a step had ended: what became of it is verified anew. What they may
-        have started when its source had taken it back must not wait for somebody to resume the run."""
+        """Whether hosts answer that were silent when a step had ended: what became of it is verified anew. What they
+        may have started when its source had taken it back must not wait for somebody to resume the run."""
         now, found = self._clock.now(), False
         for key, running in list(self._unheard.items()):
             if now < running.look_at and not self._last_look:

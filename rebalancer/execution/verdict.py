@@ -80,7 +80,7 @@ def judge(
     if not destination.answered:
         return _without_destination(step, source, destination)
     if destination.active is None:
-        return _not_arrived(step, expected, source)
+        return _not_arrived(step, expected, source, destination)
     there = destination.active
     if not _is_as_planned(step, expected, there):
         return _half_arrived(step, source, destination)
@@ -107,12 +107,16 @@ def _arrived(step: Step, expected: DomainState, source: Finding, *, reported: bo
     return Verdict(outcome=Outcome.UNKNOWN, place=place, reason=reason)
 
 
-def _not_arrived(step: Step, expected: DomainState, source: Finding) -> Verdict:
+def _not_arrived(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Verdict:
     if not source.answered:
         return Verdict(outcome=Outcome.UNKNOWN, reason=f"not on {step.destination}, and {_silent(source)}")
     here = source.sighting
     if here is None:
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"neither {step.source} nor {step.destination} knows it")
+        reason = f"neither {step.source} nor {step.destination} knows it"
+        if (there := destination.sighting) is not None:
+            left = f"{step.source} does not know it any more"
+            reason = f"it runs nowhere: {left}, and on {step.destination} it is {there.state}"
+        return Verdict(outcome=Outcome.UNKNOWN, reason=reason)
     if here.migrating:
         return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
     place = Place(host=step.source, name=here.name)

@@ -45,6 +45,7 @@ H1, H2 = Place(host="h1", name="a"), Place(host="h2", name="a")
         (SILENT, SILENT, Outcome.UNKNOWN, None, False),
         (None, SILENT, Outcome.UNKNOWN, None, False),
         (None, None, Outcome.UNKNOWN, None, False),
+        (None, OFF, Outcome.UNKNOWN, None, False),
         (None, PAUSED, Outcome.UNKNOWN, H2, False),
         (None, INCOMING, Outcome.UNKNOWN, None, False),
         (None, OTHER, Outcome.UNKNOWN, Place(host="h2", name="b"), False),
@@ -89,3 +90,8 @@ def finding(host: str, said: Sighting | str | None) -> Finding:
     if isinstance(said, str):
         return Finding(host=host, error=said)
     return Finding(host=host, sighting=said)
+
+
+def test_a_guest_that_has_shut_itself_down_where_it_arrived_is_said_to_be_there() -> None:
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", None), finding("h2", OFF))
+    assert verdict.reason == "it runs nowhere: h1 does not know it any more, and on h2 it is shut off"
