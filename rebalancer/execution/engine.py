@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from rebalancer.cluster import Cluster, DomainState
+from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import BytesPerSecond, Seconds, format_duration
 from rebalancer.drivers import Clock, Migration
 from rebalancer.errors import HostUnreachable, RebalancerError
@@ -21,6 +21,7 @@ from rebalancer.execution.hosts import Finding, Hosts, ask, guarded, list_domain
 from rebalancer.execution.ledger import Ledger
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
+from rebalancer.execution.recovery import Past
 from rebalancer.execution.retry import Retries
 from rebalancer.execution.running import Running, options_for, patience, rungs
 from rebalancer.execution.stop import StopSignal
@@ -93,15 +94,12 @@ class Engine:
         self._changed = True
         self._cancelled = False
 
-    def adopt(self, step: Step, migration: Migration | None, expected: DomainState) -> None:
-        """A migration that an earlier attempt started; None: it is over, and only remains to be verified.
-
-        ``expected``: the domain's state before.
-        """
+    def adopt(self, step: Step, migration: Migration | None, past: Past) -> None:
+        """A migration that an earlier attempt started; None: it is over, and only remains to be verified."""
         self._pending.remove(step)
         self._ledger.arrive(step)
         running = self._running[step.id] = self._watched(self._candidates[step.id], None)
-        running.migration, running.expected = migration, expected
+        running.migration, running.expected, running.suspended = migration, past.expected, past.suspended
         if migration is None:
             running.end(self._clock.now())
         self._record.started(step, None)

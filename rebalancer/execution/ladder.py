@@ -55,6 +55,7 @@ def _post_copy(running: Running, now: float, _: Favour) -> None:
 def _pause(running: Running, now: float, _: Favour) -> None:
     assert running.migration is not None  # noqa: S101 - see climb
     running.deadline = now + _allowed(running)
+    running.suspended = True
     guarded(running.step.source, running.migration.pause)
     running.settling = True
 

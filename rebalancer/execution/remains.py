@@ -29,6 +29,8 @@ class Take(StrEnum):
     SUSPEND = "suspended"
     LET_GO_ON = "let go on"
     """The source has lost it meanwhile: what was suspended is all that there is."""
+    UNPAUSE = "let go on at its source"
+    """Where this run had suspended it, in vain."""
     REMOVE = "removed"
     FORGET = "definition removed"
     """On the source, which has no more than that."""
@@ -50,11 +52,11 @@ def put_right(
         running.late_copy, running.looks = stop_late(hosts, record, running.step) is None, 0
         return running.late_copy
     uuid = running.step.uuid
-    host = running.step.source if taken is Take.FORGET else running.step.destination
+    host = running.step.source if taken in (Take.FORGET, Take.UNPAUSE) else running.step.destination
     try:
         connection = guarded(host, lambda: hosts.connection(host))
         match taken:
-            case Take.LET_GO_ON:
+            case Take.LET_GO_ON | Take.UNPAUSE:
                 guarded(host, lambda: connection.unpause(uuid))
             case Take.FORGET:
                 guarded(host, lambda: connection.discard(uuid))
@@ -90,6 +92,11 @@ def _due(running: Running, verdict: Verdict, source: Finding, destination: Findi
     if verdict.outcome is Outcome.DONE and source.sighting is not None:
         running.looks += 1
         return Take.FORGET if running.looks >= LOOKS else None
+    if running.suspended and verdict.freed and not verdict.certain:
+        here = source.active
+        still = here is not None and here.state is DomainState.PAUSED
+        running.looks = running.looks + 1 if still else 0
+        return Take.UNPAUSE if running.looks >= LOOKS else None
     if not running.late_copy or there is None or there.state is not DomainState.PAUSED or there.migrating:
         return None
     if source.answered and source.active is None:

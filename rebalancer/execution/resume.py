@@ -41,8 +41,9 @@ BETWEEN = Seconds(1.0)
 UNCERTAIN = frozenset(set(Course) - {Course.MOVED, Course.NOT_MOVED, Course.GOES_ON})
 """What may be one moment of a migration that ends just now."""
 UNSETTLED = frozenset({StepState.INTENDED, StepState.UNKNOWN})
-LATE = frozenset({Course.STARTED_LATE, Course.COPY_LEFT, Course.DOUBLED})
-"""What may have come of a step after it had failed, its destination going on where it stood still."""
+AFTERMATH = frozenset({Course.STARTED_LATE, Course.COPY_LEFT, Course.DOUBLED, Course.PAUSED})
+"""What may be left of a step that has failed: its destination went on where it stood still, or its domain stands still
+by the run's own doing."""
 
 
 def resume(
@@ -79,8 +80,8 @@ def resume(
         for step, outcome in recovery.concluded:
             guard.hooks.after_step(step, outcome)
         engine = Engine(plan, read(), hosts, record, clock, asked, guard, recovery.settled)
-        for step, migration, expected in recovery.going_on:
-            engine.adopt(step, migration, expected)
+        for step, migration, past in recovery.going_on:
+            engine.adopt(step, migration, past)
         for step, rate in recovery.unseen:
             engine.reserve(step, rate)
         if (veto := guard.hooks.before_run(plan)) is not None:
@@ -106,7 +107,7 @@ class _Recovery:
         self.settled: dict[str, StepOutcome] = {}
         self.concluded: list[tuple[Step, StepOutcome]] = []
         """Of what is settled: what was found out now."""
-        self.going_on: list[tuple[Step, Migration | None, DomainState]] = []
+        self.going_on: list[tuple[Step, Migration | None, Past]] = []
         self.unseen: list[tuple[Step, BytesPerSecond | None]] = []
         """What may be under way though nobody can watch it, and its rate as far as that is known."""
         self._plan = plan
@@ -129,10 +130,10 @@ class _Recovery:
                 self._record.again(step, f"it was {known.state}")
 
     def _look_again(self, step: Step, state: StepState) -> None:
-        """At a step that has failed: it is to be started again, unless its destination has started the domain since."""
+        """At a step that has failed: it is to be started again, unless there is something of it to be settled first."""
         past = self._past(step)
         decision = self._decide(step, past)
-        if decision.course in LATE:
+        if decision.course in AFTERMATH:
             self._settle(step, past, decision)
         else:
             self._record.again(step, f"it was {state}")
@@ -149,7 +150,7 @@ class _Recovery:
             case Course.NOT_MOVED:
                 self._record.again(step, decision.reason)
             case Course.GOES_ON:
-                self._adopt(step, past.expected)
+                self._adopt(step, past)
             case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED | Course.ONLY_COPY:
                 self._clean_up(step, past, decision)
             case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR:
@@ -179,11 +180,11 @@ class _Recovery:
     def _ask(self, host: str, step: Step) -> Finding:
         return ask(self._hosts, host, step.uuid)
 
-    def _adopt(self, step: Step, expected: DomainState) -> None:
+    def _adopt(self, step: Step, past: Past) -> None:
         try:
             connection = guarded(step.source, lambda: self._hosts.connection(step.source))
             destination = guarded(step.destination, lambda: self._hosts.driver_host(step.destination))
-            domain = Domain(name=step.domain, uuid=step.uuid, host=step.source, state=expected)
+            domain = Domain(name=step.domain, uuid=step.uuid, host=step.source, state=past.expected)
             options = self._options(step)
             migration = guarded(step.source, lambda: connection.adopt(domain, destination, options))
         except RebalancerError as error:
@@ -191,7 +192,7 @@ class _Recovery:
             self.unseen.append((step, self._last_rate(step)))
             return
         self._record.event("adopted" if migration is not None else "ended meanwhile", step)
-        self.going_on.append((step, migration, expected))
+        self.going_on.append((step, migration, past))
 
     def _options(self, step: Step) -> MigrationOptions:
         """Those of the last intent."""

@@ -84,6 +84,8 @@ class Running:
     """Its host does not answer."""
     unreachable: bool = False
     """It failed because its host could not be reached."""
+    suspended: bool = False
+    """By this run, at its source, to let its copy end."""
     unheard: bool = False
     """One of its hosts was silent when the hosts were last asked where the domain is."""
     late_copy: bool = False

@@ -99,6 +99,10 @@ class Watch:
         times = {"after": now - running.started, "within": running.deadline - running.started}
         while True:
             last = running.ladder[:1] == [Rung.CANCEL]
+            pauses = running.ladder[:1] == [Rung.PAUSE]
+            if pauses:
+                # Written ahead: whoever goes on with the run must know by whose doing the domain stands still.
+                self._record.event("not converging", running.step, taken=Rung.PAUSE.value, reason=why, **times)
             try:
                 taken = climb(running, now, self._favour)
             except RebalancerError as error:
@@ -110,7 +114,8 @@ class Watch:
                 running.end(now, "it did not end in time, even after being cancelled")
                 return
             running.given_up = f"given up: {why}" if last else ""
-            self._record.event("not converging", running.step, taken=taken, reason=why, **times)
+            if not pauses:
+                self._record.event("not converging", running.step, taken=taken, reason=why, **times)
             return
 
     def _verify(self, running: Running) -> Verdict | None:

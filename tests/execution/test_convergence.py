@@ -3,13 +3,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rebalancer_simulator import Breakdown, Faults
+from rebalancer_simulator import Breakdown, Cut, Faults, Simulation
 from rebalancer_simulator.simulation import WIRE
+from rebalancer_simulator.transfer import Transfer
 
+from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import BytesPerSecond, Seconds
-from rebalancer.execution import Outcome
+from rebalancer.drivers import Progress
+from rebalancer.execution import Outcome, Silent
 from rebalancer.execution.convergence import ROUNDS
 from rebalancer.plan.migration_model import SETUP_TIME, forecast
+from rebalancer.plan.model import Plan, Step
 from rebalancer.policy.model import MigrationSettings, Rung
 from tests.execution.traffic import excess
 from tests.execution.worlds import EVERYTHING, GB, MB, Bench, cluster, domain, plan, step, uuid
@@ -55,6 +59,53 @@ def test_the_ladder_moves_it_where_the_policy_allows(rung: Rung) -> None:
     assert result.complete
     assert taken(bench) == [rung.value]
     assert bench.placement() == {uuid("a"): ["h2"]}
+
+
+class LeavesItPaused(Simulation):
+    """A source that does not let a domain run on that was suspended while it was migrated, as libvirt does."""
+
+    def _fail(self, transfer: Transfer, message: str, *, doubles: bool = False) -> None:
+        suspended = transfer.suspended
+        super()._fail(transfer, message, doubles=doubles)
+        if suspended:
+            self._set_state(transfer.source, transfer.uuid, DomainState.PAUSED)
+
+
+def left_paused() -> tuple[Bench, Plan]:
+    """A guest that is suspended, in vain, as the link is cut then."""
+    bench, settings = bench_with(Rung.PAUSE, Rung.CANCEL)
+    bench.simulation.__class__ = LeavesItPaused
+    made = plan(bench.world, step(bench.world, 1, "a", "h1", "h2", settings=settings, converges=False))
+
+    class Cutter(Silent):
+        def step_progress(self, step: Step, progress: Progress, rate: BytesPerSecond | None) -> None:
+            if bench.simulation.transfers[0].suspended:
+                bench.simulation.faults = Faults(cuts=(Cut(link="h1-nic", until=bench.simulation.now + 100.0),))
+
+    assert bench.run(made, observer=Cutter()).outcomes["s1"].outcome is Outcome.FAILED
+    return bench, made
+
+
+def test_a_guest_that_was_suspended_in_vain_runs_on() -> None:
+    bench, _ = left_paused()
+    found = bench.simulation.find("h1", uuid("a"))
+    assert found is not None
+    assert found.state is DomainState.RUNNING
+    assert [event["taken"] for event in bench.events("remains")] == ["let go on at its source"]
+
+
+def test_that_a_guest_is_suspended_is_durable_before_it_is() -> None:
+    bench, settings = bench_with(Rung.PAUSE, Rung.CANCEL)
+    known: list[object] = []
+    suspend = bench.simulation.suspend
+
+    def noting(transfer: Transfer) -> None:
+        known.extend(taken(bench))
+        suspend(transfer)
+
+    bench.simulation.suspend = noting  # type: ignore[method-assign]
+    bench.run(plan(bench.world, step(bench.world, 1, "a", "h1", "h2", settings=settings, converges=False)))
+    assert known == taken(bench) == ["pause"]
 
 
 def test_auto_converge_is_asked_for_from_the_start_and_given_its_time() -> None:

@@ -104,7 +104,7 @@ def test_a_run_that_goes_on_looks_again_at_what_could_not_be_asked() -> None:
 
 def test_what_could_not_be_asked_and_is_well_is_told_so() -> None:
     silent = Outage(host="h2", since=0.5, until=50.0)
-    bench, result = long_run(Faults(breakdowns=(Breakdown(nth=1),), outages=(silent,)), after=["s1"])
+    _, result = long_run(Faults(breakdowns=(Breakdown(nth=1),), outages=(silent,)), after=["s1"])
     outcome = result.outcomes["s1"]
     assert outcome.outcome is Outcome.FAILED
     assert "could not be asked" not in outcome.reason

@@ -12,7 +12,7 @@ from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.drivers import MigrationOptions
 from rebalancer.errors import HostUnreachable
-from rebalancer.execution import Outcome, RunResult, RunState, Silent
+from rebalancer.execution import Outcome, RunResult, RunState, Silent, StepOutcome
 from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Plan
 from tests.execution.traffic import excess
@@ -253,6 +253,15 @@ def test_the_only_copy_is_never_removed() -> None:
 def test_a_domain_that_the_run_had_suspended_goes_on() -> None:
     bench = Interrupted(started=False)
     bench.journal.event(bench.number, "not converging", "s1", {"taken": "pause"})
+    bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
+    check_done(bench, bench.resume())
+    assert bench.found() == ["paused"]
+
+
+def test_a_domain_that_the_run_had_suspended_goes_on_though_its_step_is_known_to_have_failed() -> None:
+    bench = Interrupted(started=False)
+    bench.journal.event(bench.number, "not converging", "s1", {"taken": "pause"})
+    bench.journal.outcome(bench.number, StepOutcome(step="s1", outcome=Outcome.FAILED, reason="it is paused on h1"))
     bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
     check_done(bench, bench.resume())
     assert bench.found() == ["paused"]
