@@ -46,8 +46,9 @@ class Admission:
         further = self._lost(self._steps[before])
         return f"{said}, which needs {self._fate(further[0])}" if further else said
 
-    def hindrance(self, step: Step, waiting: Sequence[Step]) -> str | None:
-        """Why a step cannot start now; ``waiting``: steps planned earlier that will arrive at the same host."""
+    def hindrance(self, step: Step, waiting: Sequence[Step], asked: Sequence[Step] = ()) -> str | None:
+        """Why a step cannot start now; ``waiting``: steps planned earlier that will arrive at the same host; ``asked``:
+        steps that start as soon as somebody consents, so that slots and links are theirs."""
         undone = [before for before in step.after if not self._is_done(before)]
         if undone:
             return f"it waits for {', '.join(undone)}"
@@ -60,17 +61,19 @@ class Admission:
         reserved = self._ledger.reserved(waiting, freeing.values())
         candidate = self._candidates[step.id]
         return (
-            self._slots(step)
+            self._slots(step, asked)
             or self._ledger.shortage(step, reserved)
             or self._ledger.name_taken(step)
-            or self._throttle.hindrance(step.id, candidate.sender)
+            or self._throttle.hindrance(
+                step.id, candidate.sender, {other.id: self._candidates[other.id].sender for other in asked}
+            )
         )
 
     def _is_done(self, step: str) -> bool:
         return step in self._outcomes and self._outcomes[step].outcome is Outcome.DONE
 
-    def _slots(self, step: Step) -> str | None:
-        everywhere = [running.step for running in self._running.values()]
+    def _slots(self, step: Step, asked: Sequence[Step]) -> str | None:
+        everywhere = [*(running.step for running in self._running.values()), *asked]
         if len(everywhere) >= min([step.settings.total, *(other.settings.total for other in everywhere)]):
             return "as many migrations run as are allowed at once"
         for host in (step.source, step.destination):

@@ -88,6 +88,8 @@ class Engine:
         self._admission = Admission(
             self._steps, self._candidates, self._outcomes, self._running, self._ledger, self._throttle
         )
+        self._failures: dict[str, str] = {}
+        """What steps failed of that are to be tried again."""
         self._unheard: dict[str, Running] = {}
         """Steps that have ended while one of their hosts was silent."""
         self._last_look = False
@@ -240,6 +242,7 @@ class Engine:
         if delay is None:
             return False
         self._hooks.forget(step)
+        self._failures[step.id] = reason
         if step not in self._pending:
             self._pending.append(step)
             self._pending.sort(key=lambda step: step.predicted.start)
@@ -278,9 +281,13 @@ class Engine:
         """Whether any step left the queue, be it started or failed."""
         before = len(self._pending)
         passed: dict[str, list[Step]] = {}
+        asked: list[Step] = []
         for step in list(self._pending):
             waiting = passed.setdefault(step.destination, [])
-            hindrance = self._hindrance(step, waiting if keep_room else [])
+            hindrance = self._hindrance(step, waiting if keep_room else [], asked)
+            if step not in asked and hindrance is not None and (self._running or not keep_room):
+                # What was consented to was a start at once; room that is kept may be had yet, see _start_more.
+                self._hooks.forget(step)
             if hindrance is None and self._may_start and self._start(self._candidates[step.id]):
                 self._pending.remove(step)
             else:
@@ -290,13 +297,17 @@ class Engine:
                 waiting.append(step)
         return len(self._pending) < before
 
-    def _hindrance(self, step: Step, waiting: list[Step]) -> str | None:
-        """Why a step cannot start now. Hooks come last: whoever is asked may rely on it that the step is about to."""
+    def _hindrance(self, step: Step, waiting: list[Step], asked: list[Step]) -> str | None:
+        """Why a step cannot start now. Hooks come last: whoever is asked may rely on it that the step is about to.
+        ``asked``: the earlier ones that are; it gets this one if it is."""
         held = self._gates.hindrance(step)
         self._held.pop(step.id, None)
         if held is not None:
             self._held[step.id] = held
-        return held or self._admission.hindrance(step, waiting) or self._hooks.hindrance(step)
+        hindrance = held or self._admission.hindrance(step, waiting, asked)
+        if hindrance is None and (hindrance := self._hooks.hindrance(step)) is not None:
+            asked.append(step)
+        return hindrance
 
     def _start(self, candidate: Candidate) -> bool:
         """Whether the step has left the queue. If not, nothing has been done for it."""
@@ -387,12 +398,19 @@ class Engine:
             self._where[running.step.uuid] = None
             self._finish(running.step, Outcome.UNKNOWN, self._record.lost or "", running)
         for step in self._pending:
-            if self._stop.requested:
-                self._finish(step, Outcome.NOT_STARTED, "the run was stopped")
-            elif self._record.broken is not None:
-                self._finish(step, Outcome.NOT_STARTED, self._record.broken)
-            elif step.id in self._held and not self._admission.lost(step):
-                self._finish(step, Outcome.NOT_STARTED, self._held[step.id])
+            outcome, reason = self._left_over(step)
+            if step.id in self._failures:
+                self._finish(step, Outcome.FAILED, f"{self._failures[step.id]}; not tried again: {reason}")
             else:
-                self._finish(step, Outcome.SKIPPED, self._admission.lost(step) or self._blocked.get(step.id, ""))
+                self._finish(step, outcome, reason)
         self._pending = []
+
+    def _left_over(self, step: Step) -> tuple[Outcome, str]:
+        """What becomes of a step that was not started, and why."""
+        if self._stop.requested:
+            return Outcome.NOT_STARTED, "the run was stopped"
+        if self._record.broken is not None:
+            return Outcome.NOT_STARTED, self._record.broken
+        if step.id in self._held and not self._admission.lost(step):
+            return Outcome.NOT_STARTED, self._held[step.id]
+        return Outcome.SKIPPED, self._admission.lost(step) or self._blocked.get(step.id, "")

@@ -39,9 +39,9 @@ class Throttle:
         """Those that are set up while others are still being sent, and these."""
         self._stages: dict[str, tuple[bool, bool]] = {}
 
-    def hindrance(self, key: str, sender: Sender) -> str | None:
-        """Why a migration should not start on its links now."""
-        senders = self._senders()
+    def hindrance(self, key: str, sender: Sender, others: Mapping[str, Sender] | None = None) -> str | None:
+        """Why a migration should not start on its links now; ``others`` are about to."""
+        senders = self._senders() | dict(others or {})
         hindrance = self._hindered(senders | {key: sender}, key)
         return None if hindrance is None or self._follows(senders, key, sender) else hindrance
 

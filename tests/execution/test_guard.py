@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from rebalancer_simulator import Breakdown, Faults, Simulation
 from rebalancer_simulator.transfer import Transfer
 
-from rebalancer.cluster.units import Seconds
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOptions
-from rebalancer.execution import Outcome, Silent
+from rebalancer.execution import Outcome, Silent, StopSignal
 from rebalancer.execution.resume import resume
 from rebalancer.execution.retry import LONGEST, MOST, SPREAD, Retries
 from rebalancer.inventory import Call, Hook, Moment, Probe, Safeguards
@@ -156,6 +157,65 @@ def test_everybody_is_asked_and_told_in_turn(scribe: Scribe) -> None:
     after = next(told for told in scribe.told if told["moment"] == "after_step")
     assert after["outcome"]["outcome"] == "done"
     assert {told["run"] for told in scribe.told} == {1}
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_nobody_is_asked_about_a_step_long_before_it_starts(scribe: Scribe, narrow: bool) -> None:
+    """Who has to wait until others have ended, for a slot or for a link, is asked then, and once."""
+    world = cluster(["h1", "h2"], [domain(name, "h1", memory=4 * GB) for name in "abcd"], uplink=1.25e9)
+    settings = MigrationSettings(total=9 if narrow else 2, per_host=9)
+    steps = [step(world, n, name, "h1", "h2", settings=settings) for n, name in enumerate("abcd")]
+    made = plan(world, *(replace(each, bandwidth=BytesPerSecond(1.2e9) if narrow else None) for each in steps))
+    asked: list[list[str]] = []
+
+    class Listener(Silent):
+        def step_started(self, step: Step, rate: BytesPerSecond | None, behind: Sequence[str] = ()) -> None:
+            time.sleep(0.3)  # whoever is asked is a process of its own
+            asked.append(sorted(str(told["step"]["id"]) for told in scribe.told))
+
+    assert Bench(world).run(made, safeguards=hooks(scribe(), Moment.BEFORE_STEP), observer=Listener()).complete
+    most = 1 if narrow else 2
+    assert len(asked[0]) == most
+    assert asked[-1] == ["s0", "s1", "s2", "s3"]
+
+
+def test_a_step_for_which_room_is_kept_no_longer_is_asked_about_once(scribe: Scribe) -> None:
+    """With nothing under way a step may take what is kept for an earlier one, and still waits for its hook."""
+    world = cluster(
+        ["h1", "h2", "h3"], [domain("a", "h1", memory=6 * GB), domain("b", "h1", memory=6 * GB), domain("c", "h1")]
+    )
+    steps = (
+        step(world, 1, "a", "h1", "h2", after=["s3"]),
+        step(world, 2, "b", "h1", "h2"),
+        step(world, 3, "c", "h1", "h3", after=["s2"]),
+    )
+    made = plan(world, *steps, memory=10.0 * GB)
+    made = replace(made, guards=replace(made.guards, hosts={"memory": {"h2": 10.0 * GB}}))
+    result = Bench(world).run(made, safeguards=hooks(scribe(), Moment.BEFORE_STEP))
+    assert [outcome.outcome.value for outcome in result.outcomes.values()] == ["skipped", "done", "done"]
+    assert [told["step"]["id"] for told in scribe.told] == ["s2", "s3"]
+
+
+def test_what_failed_and_is_not_tried_again_as_the_run_is_stopped_has_failed(scribe: Scribe) -> None:
+    world, stop = cluster(["h1", "h2"], TWO), StopSignal()
+
+    class Stopper(Silent):
+        def step_postponed(self, step: Step, reason: str) -> None:
+            stop.request()
+
+    bench = Bench(world, Faults(breakdowns=(Breakdown(nth=1),)))
+    settings = MigrationSettings(retries=1, retry_after=Seconds(60.0))
+    result = bench.run(
+        plan(world, step(world, 1, "a", "h1", "h2", settings=settings)),
+        safeguards=hooks(scribe(), Moment.ON_FAILURE),
+        observer=Stopper(),
+        stop=stop,
+    )
+    outcome = result.outcomes["s1"]
+    assert outcome.outcome is Outcome.FAILED
+    assert outcome.reason.startswith("h1: operation failed: migration out job: unexpectedly failed")
+    assert outcome.reason.endswith("; not tried again: the run was stopped")
+    assert len(scribe.told) == 1
 
 
 def test_a_run_can_be_vetoed(scribe: Scribe) -> None:
