@@ -25,7 +25,7 @@ LINK = 20_000_000
 SHARE = 0.8
 """What of it migrations may take."""
 GUESTS = ((96, 2, 24), (128, 4, 48), (160, 5, 64), (128, 1, 16), (96, 6, 32), (96, 3, 40))
-"""Memory, and what is rewritten each second of how much: MiB."""
+"""Memory, and what is rewritten each second of how much: MiB. Another seed than 0 has others (:func:`guests_of`)."""
 WINDOW = 5.0
 _POLICY = """
 rules:
@@ -64,13 +64,21 @@ def links(hosts: int) -> list[Link]:
     return [Link(f"h{n}-nic", (f"h{n}", "switch"), LINK) for n in range(1, hosts + 1)]
 
 
-def start_guests(lab: Lab, hosts: int) -> list[Guest]:
+def guests_of(seed: int) -> tuple[tuple[int, int, int], ...]:
+    """As many as :data:`GUESTS`, of other sizes, that write at other rates to more or less of their memory: MiB."""
+    if seed == 0:
+        return GUESTS
+    random = Random(f"guests {seed}")
+    return tuple((random.randrange(96, 161, 8), random.randint(1, 6), random.randrange(16, 65, 4)) for _ in GUESTS)
+
+
+def start_guests(lab: Lab, hosts: int, seed: int = 0) -> list[Guest]:
     """Spread over the hosts, whose links are shaped."""
     for host in lab.hosts[:hosts]:
         host.shape(LINK)
     return [
         lab.start_guest(lab.hosts[n % hosts], f"guest{n}", memory, rate, working_set_mib=working_set)
-        for n, (memory, rate, working_set) in enumerate(GUESTS)
+        for n, (memory, rate, working_set) in enumerate(guests_of(seed))
     ]
 
 

@@ -1,6 +1,7 @@
 """What plans predict and what comes of them, over shaped links with guests that write at different rates.
 
 A few plans in ``make test``; ``make bench`` has REBALANCE_LAB_PLANS=20 carried out and judged against the targets.
+REBALANCE_LAB_SEED=N has other guests, and other plans, so that what was tuned on one seed can be checked on another.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .commands import Rebalance, assert_each_runs_once, capacity
 from .predictions import as_json, carry_out, links, start_guests
 
 PLANS = int(os.environ.get("REBALANCE_LAB_PLANS", "2"))
+SEED = int(os.environ.get("REBALANCE_LAB_SEED", "0"))
 LEARNING = 4 if PLANS >= 20 else 1
 """Plans that come first, for the journal to learn from."""
 HOSTS = 3
@@ -24,10 +26,11 @@ HOSTS = 3
 
 def test_plans_take_what_they_are_predicted_to_take(clean_lab: Lab, prepare: Callable[..., Rebalance]) -> None:
     rebalance = prepare(capacity=capacity(HOSTS), links=links(HOSTS))
-    guests = start_guests(clean_lab, HOSTS)
+    guests = start_guests(clean_lab, HOSTS, SEED)
     found = []
     for number in range(LEARNING + PLANS):
-        found.append(carry_out(clean_lab, rebalance, guests, HOSTS, Random(f"prediction {number}")))
+        random = Random(f"prediction {1000 * SEED + number}")
+        found.append(carry_out(clean_lab, rebalance, guests, HOSTS, random))
         print(number, as_json(found[-1]), flush=True)
     assert_each_runs_once(clean_lab, guests)
     judged = found[LEARNING:]
@@ -44,6 +47,7 @@ def test_plans_take_what_they_are_predicted_to_take(clean_lab: Lab, prepare: Cal
         "lab",
         ["", "measured", "target"],
         [
+            ["seed", SEED, ""],
             ["plans (before them, to learn from)", f"{len(judged)} ({LEARNING})", "20"],
             ["migrations", sum(each.moves for each in judged), ""],
             ["makespan, predicted against actual: median error", f"{time_error:.1%}", "≤ 10%"],
