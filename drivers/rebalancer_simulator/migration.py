@@ -61,6 +61,7 @@ class SimulatedMigration:
             duration=Seconds(transfer.ended - transfer.started),
             downtime=Seconds(transfer.downtime),
             transferred=Bytes(round(transfer.sent)),
+            memory=Bytes(round(transfer.memory)),
         )
 
     def set_bandwidth(self, bandwidth: BytesPerSecond) -> None:

@@ -28,6 +28,8 @@ _WORDS = {
     "Data remaining": "data_remaining",
     "Data total": "data_total",
     "Iteration": "memory_iteration",
+    "Memory total": "memory_total",
+    "Constant pages": "memory_constant",
     "Dirty rate": "memory_dirty_rate",
     "Page size": "memory_page_size",
     "Expected downtime": "downtime",
@@ -81,7 +83,17 @@ class Job:
             duration=Seconds(self.values["time_elapsed"] / 1000),
             downtime=None if downtime is None else Seconds(downtime / 1000),
             transferred=self._bytes("data_processed"),
+            memory=self._written(),
         )
+
+    def _written(self) -> Bytes | None:
+        """All memory but the pages that hold but zeros, of which QEMU sends a few bytes each (``save_zero_page``). Those
+        that were zero when they were looked at again are counted again, which is rare."""
+        values = self.values
+        if not values.get("memory_total") or "memory_constant" not in values:
+            return None
+        empty = values["memory_constant"] * values.get("memory_page_size", _PAGE)
+        return Bytes(max(round(values["memory_total"] - empty), 0))
 
     def _bytes(self, key: str) -> Bytes | None:
         return Bytes(round(self.values[key])) if key in self.values else None

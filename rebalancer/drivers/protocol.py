@@ -92,6 +92,9 @@ class MigrationOutcome:
     duration: Seconds
     downtime: Seconds | None = None
     transferred: Bytes | None = None
+    """All that was sent, what was sent again too."""
+    memory: Bytes | None = None
+    """What of the domain's memory was not empty, and so had to be sent at least once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

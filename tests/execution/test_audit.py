@@ -53,6 +53,7 @@ MEASURED = st.none() | st.builds(
     duration=st.floats(0, 1e6).map(Seconds),
     downtime=st.none() | st.floats(0, 60).map(Seconds),
     transferred=st.none() | st.integers(0, 2**50).map(Bytes),
+    memory=st.none() | st.integers(0, 2**50).map(Bytes),
 )
 DEEDS = st.lists(
     st.tuples(

@@ -180,7 +180,7 @@ class Journal:
         with self._mine(run) as connection:
             now = self._time()
             self._set_step(connection, run, outcome.step, state=state, reason=reason, finished_at=now, **found)
-            detail = {"outcome": state, "reason": reason, **found}
+            detail = {"outcome": state, "reason": reason, **found, "memory": measured.memory if measured else None}
             self._event(connection, run, "outcome", outcome.step, place.host if place else None, detail, at=now)
 
     def again(self, run: int, step: str, reason: str) -> None:
