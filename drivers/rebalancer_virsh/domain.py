@@ -22,6 +22,9 @@ LABELS_NAMESPACE = "https://rebalancer.dev/xmlns/domain/1"
 
 _TAG = re.compile(r"(?<!\S)(?:#[\w.-]+|[A-Za-z][\w-]*:[a-z_]+(?:=\S+)?)(?![^\s,;])")
 _LONGEST = 1000
+_OWN, _LEAST = 30 * 2**20, 10
+"""Bytes that QEMU takes for itself, about: the resident memory of its process without that of a guest that has written
+all of it, as KubeVirt measured it (``QemuOverhead``). Not so much that less than a part is left for the guest."""
 
 _UNITS = {
     "b": 1,
@@ -129,11 +132,12 @@ def _memory(root: Element, tag: str) -> Bytes:
 
 
 def _memory_to_send(root: Element, current: Bytes, stats: Mapping[str, str]) -> Bytes:
-    """What is resident, at most what the guest has; hugepages are not counted as resident."""
+    """What is resident but for the hypervisor's own, at most what the guest has; hugepages are not counted as
+    resident."""
     resident = resident_memory(stats)
     if resident is None or root.find("memoryBacking/hugepages") is not None:
         return current
-    return min(resident, current)
+    return min(Bytes(max(resident - _OWN, resident // _LEAST)), current)
 
 
 def _labels(root: Element) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 
 from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
@@ -40,6 +41,7 @@ _MEASURING, _MEASURED = "1", "2"
 
 
 _WORTH_TWO = 3
+_SAMPLED_MIB = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,16 @@ def windows(longest: Seconds | None) -> tuple[int, ...]:
 
 
 def unrounded(window: Window) -> Window:
-    """The middle of what libvirt rounds down to the same number; 0 stays 0."""
-    return Window(window.seconds, window.rate + 2**19 if window.rate else 0.0)
+    """The middle of what libvirt rounds down to the same number of MiB/s; 0 stays 0.
+
+    Each sampled page stands for 2 MiB (QEMU takes 512 of each GiB), so over one second or two only whole MiB/s are
+    found, and over five only multiples of 0.4:
+
+    >>> unrounded(Window(5.0, 3.0 * 2**20)).rate / 2**20
+    3.4
+    """
+    steps = round(window.seconds) // gcd(round(window.seconds), _SAMPLED_MIB)
+    return Window(window.seconds, window.rate + (1 - 1 / max(steps, 1)) * 2**19 if window.rate else 0.0)
 
 
 def is_measuring(stats: Mapping[str, str]) -> bool:

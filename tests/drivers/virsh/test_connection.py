@@ -48,7 +48,7 @@ def test_rates_come_from_two_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     stats = f"domstats --raw --state --cpu-total --balloon --interface --block --nowait {ALPHA}"
     counters = iter(["1000000000", "1500000000"])
     opened, _ = connection(
-        {stats: lambda: f"Domain: 'a'\n  state.state=1\n  cpu.time={next(counters)}\n  balloon.rss=2048\n"}
+        {stats: lambda: f"Domain: 'a'\n  state.state=1\n  cpu.time={next(counters)}\n  balloon.rss=40960\n"}
     )
     now = iter([100.0, 101.0, 102.0])
     slept: list[float] = []
@@ -56,7 +56,7 @@ def test_rates_come_from_two_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rebalancer_virsh.connection.time.sleep", slept.append)
     (domain,) = opened.read(ReadOptions(sample=Seconds(1.0)))[1]
     assert domain.uses["cpu"] == 0.5
-    assert domain.migration.memory == 2 * 2**20
+    assert domain.migration.memory == 10 * 2**20
     assert slept == [1.0]
 
 
@@ -250,5 +250,5 @@ def test_dirty_rates_over_two_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     (domain,) = opened.read(ReadOptions(sample=Seconds(1), dirty_rate=Seconds(5)))[1]
     assert domain.migration.dirty_rate == 32 * 2**20
     assert domain.migration.writes is not None
-    assert domain.migration.writes.hot == 30 * 2**20
+    assert domain.migration.writes.hot == 29.5 * 2**20
     assert slept == [1, 5]

@@ -11,7 +11,16 @@ from rebalancer_virsh.domain import Circumstances, cpu_seconds, parse_domain, pa
 from rebalancer_virsh.host import HostFacts, read_facts
 from rebalancer_virsh.hypervisors import MIB, capabilities_of, kind_of, version_of
 from rebalancer_virsh.jobs import parse_job
-from rebalancer_virsh.stats import Sample, dirty_rate, parse_sample, parse_stats, rates, resident_memory, windows
+from rebalancer_virsh.stats import (
+    Sample,
+    dirty_rate,
+    parse_sample,
+    parse_stats,
+    rates,
+    resident_memory,
+    unrounded,
+    windows,
+)
 from rebalancer_virsh.storage import SharedStorage
 
 from rebalancer.cluster import Domain, DomainState, Writes
@@ -136,7 +145,7 @@ def test_a_real_domain() -> None:
         "cpu_model": {"qemu64 (emulated)"},
     }
     assert found.migration.allowed
-    assert found.migration.memory == resident_memory(stats)
+    assert found.migration.memory == (resident_memory(stats) or 0) - 30 * MIB
     assert found.migration.dirty_rate == 1.0
     assert found.migration.writes is None
     assert not found.persistent
@@ -146,12 +155,19 @@ def test_two_windows_tell_what_is_written_again_and_again() -> None:
     known = replace(KNOWN, dirty=(Window(1.0, 32.0 * MIB), Window(5.0, 8.0 * MIB)))
     traits = parse_domain("h1", ALPHA, saved("domain-running.xml"), FACTS, SharedStorage(), known).migration
     assert traits.dirty_rate == 32.0 * MIB
-    assert traits.writes == Writes(hot=Bytes(30 * MIB), period=Seconds(1.0), cold=BytesPerSecond(2.5 * MIB))
+    assert traits.writes == Writes(hot=Bytes(round(29.5 * MIB)), period=Seconds(1.0), cold=BytesPerSecond(2.5 * MIB))
     idle = replace(KNOWN, dirty=(Window(1.0, 0.0), Window(5.0, 0.0)))
     assert (
         parse_domain("h1", ALPHA, saved("domain-running.xml"), FACTS, SharedStorage(), idle).migration.writes
         == Writes()
     )
+
+
+@pytest.mark.parametrize(("seconds", "more"), [(1.0, 0.0), (2.0, 0.0), (3.0, 1 / 3), (5.0, 0.4), (8.0, 0.375)])
+def test_rates_are_rounded_down_from_what_so_few_samples_can_tell(seconds: float, more: float) -> None:
+    """The mean of all multiples of 2 MiB in a window's time that libvirt calls 7 MiB/s, or a rate near it."""
+    assert unrounded(Window(seconds, 7.0 * MIB)).rate == pytest.approx((7.0 + more) * MIB)
+    assert unrounded(Window(seconds, 0.0)).rate == 0.0
 
 
 def test_a_domain_that_is_shut_off_uses_nothing() -> None:
@@ -161,10 +177,11 @@ def test_a_domain_that_is_shut_off_uses_nothing() -> None:
 
 def test_memory_is_what_is_in_use() -> None:
     current = "<currentMemory unit='KiB'>32768</currentMemory>"
-    resident = replace(KNOWN, stats={"balloon.rss": "1024"})
+    resident = replace(KNOWN, stats={"balloon.rss": str(40 * 1024)})
     assert domain("").migration.memory == 64 * MIB
     assert domain(current).migration.memory == 32 * MIB
-    assert domain(current, resident).migration.memory == MIB
+    assert domain(current, resident).migration.memory == 10 * MIB, "30 MiB are QEMU's own"
+    assert domain(current, replace(KNOWN, stats={"balloon.rss": str(20 * 1024)})).migration.memory == 2 * MIB
     assert domain(current, replace(KNOWN, stats={"balloon.rss": "99999999"})).migration.memory == 32 * MIB
     hugepages = "<memoryBacking><hugepages/></memoryBacking>"
     assert domain(current + hugepages, resident).migration.memory == 32 * MIB
@@ -328,6 +345,18 @@ def test_what_a_migration_took() -> None:
     outcome = parse_job(saved("jobinfo-completed-raw.txt").decode()).outcome()
     assert outcome is not None
     assert (outcome.duration, outcome.downtime, outcome.transferred) == (798.163, 0.542, 2505599059)
+    assert outcome.memory is None
+
+
+def test_what_of_the_memory_was_not_empty() -> None:
+    """As a guest with a working set of 24 MiB was seen to migrate, all told in either form."""
+    counted = "memory_total: 159776768\nmemory_constant: 32762\nmemory_page_size: 4096\n"
+    told = "Memory total: 152.375 MiB\nConstant pages: 32762\nPage size: 4096 bytes\n"
+    raw = parse_job(f"Job type: 3\ntime_elapsed: 2802\n{counted}").outcome()
+    words = parse_job(f"Job type: Completed\nTime elapsed: 2802 ms\n{told}").outcome()
+    assert raw is not None
+    assert words is not None
+    assert raw.memory == words.memory == 159776768 - 32762 * 4096
 
 
 @given(st.text(max_size=300))
