@@ -7,12 +7,11 @@ from contextlib import suppress
 from datetime import datetime
 from math import isfinite
 
-from rebalancer.cluster import Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.errors import InvalidInput
 from rebalancer.execution.journal import Journal
 from rebalancer.execution.journal.records import Event, RunRecord, StepRecord, StepState
-from rebalancer.plan.experience import Experience, Finished, learn
+from rebalancer.plan.experience import Experience, Finished, Measured, learn
 from rebalancer.plan.file import parse_plan
 from rebalancer.plan.model import Plan, Step
 
@@ -23,11 +22,11 @@ _MOST_RUNS = 20
 
 
 def read_experience(journal: Journal) -> Experience:
-    runs = [journal.run(run) for run in _latest(journal)]
-    return learn(
-        (each for run in runs for each in finished_migrations(run)),
-        (each for run in runs for each in measured_writes(run)),
-    )
+    lessons: list[Finished | Measured] = []
+    for run in _latest(journal):
+        record = journal.run(run)
+        lessons += [*measured_writes(record), *finished_migrations(record)]
+    return learn(lessons)
 
 
 def _latest(journal: Journal) -> list[int]:
@@ -36,25 +35,29 @@ def _latest(journal: Journal) -> list[int]:
 
 
 def finished_migrations(run: RunRecord) -> Iterator[Finished]:
-    """Live migrations of a run that were done at the first attempt. None where its plan is one of another version."""
+    """Live migrations of a run that were done at the first attempt and came to their end by themselves. None where its
+    plan is one of another version."""
     try:
         plan = parse_plan(run.plan, f"run {run.summary.id}")
     except InvalidInput:
         return
+    helped = {event.step for event in run.events if event.kind == "not converging"}
     for record in run.steps:
         step = plan.step_by_id.get(record.step)
         if step is None or not step.settings.live or record.state is not StepState.DONE or record.attempts != 1:
+            continue
+        if step.predicted.rung is not None or record.step in helped:
             continue
         if (found := _finished(record, step, plan, run.events)) is not None:
             yield found
 
 
-def measured_writes(run: RunRecord) -> Iterator[tuple[str, Writes]]:
+def measured_writes(run: RunRecord) -> Iterator[Measured]:
     """Of all domains of which it was measured for the run's plan how they write."""
     with suppress(InvalidInput):
         for domain in parse_plan(run.plan, f"run {run.summary.id}").snapshot.active_domains:
             if domain.migration.writes is not None:
-                yield domain.uuid, domain.migration.writes
+                yield Measured(domain.uuid, domain.migration.writes)
 
 
 def _finished(record: StepRecord, step: Step, plan: Plan, events: Sequence[Event]) -> Finished | None:
@@ -74,7 +77,15 @@ def _finished(record: StepRecord, step: Step, plan: Plan, events: Sequence[Event
         copying=Seconds(record.duration),
         sent=Bytes(record.bytes),
         rate=_rate(record.step, began, ended, events),
+        memory=_memory(record, events),
     )
+
+
+def _memory(record: StepRecord, events: Sequence[Event]) -> Bytes | None:
+    """What of the domain's memory was not empty, which the journal has in an event only."""
+    told = (event.detail.get("memory") for event in events if event.kind == "outcome" and event.step == record.step)
+    found = next((memory for each in told if (memory := _number(each)) is not None), None)
+    return None if found is None or not record.bytes else Bytes(min(round(found), record.bytes))
 
 
 def _rate(step: str, started: float, ended: float, events: Sequence[Event]) -> BytesPerSecond | None:

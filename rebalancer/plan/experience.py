@@ -1,9 +1,11 @@
 """What earlier migrations have taught about hosts and domains, for the next prediction.
 
 Each pair of hosts has its own setup and finish times and its own share of the rate that it is given which really gets
-through; each domain its own share of the memory that it is said to have which really is sent (empty pages are not).
-Dirty rates are sampled from few pages, so what was measured for earlier plans counts, too, as long as it says much the
-same. Later migrations and measurements count more (an exponentially weighted mean).
+through. What is said of a domain's memory is what its hypervisor's process has in use: some of that is the hypervisor's
+own, about the same for all its domains, and of the rest each domain has its own share that is not empty. Where the
+hypervisor tells how much was not empty, all that was sent besides has been written meanwhile, which says how fast the
+domain writes: better than samples of few pages do. Samples that were taken for earlier plans and such findings count
+together, by what each is worth, as long as they say much the same.
 """
 
 from __future__ import annotations
@@ -11,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from statistics import median
 from typing import NamedTuple
 
 from rebalancer.cluster import Domain, MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
-from rebalancer.cluster.writes import Window, fit_writes
 from rebalancer.plan.migration_model import ASSUMED_STREAM_RATE, FINISH_TIME, SETUP_TIME, forecast
+from rebalancer.plan.writing import Known, counted, sampled, together
 
-__all__ = ["Basis", "Experience", "Finished", "Overheads", "learn"]
+__all__ = ["Basis", "Experience", "Finished", "Measured", "Overheads", "Volume", "learn"]
 
 _NEW = 0.3
 """The weight of the latest migration."""
@@ -28,12 +31,8 @@ _MUCH_LONGER = 1.6
 _OLD, _ENOUGH, _SPREAD = 0.05, 5, 0.3
 """Of the line through all migrations: what each counts less than the next; how many there must be; and how much they
 must differ in what they send, as a share of its mean."""
-_LONG = 5.0
-"""How many times as long as the short window of a measurement of writes the long one is."""
-_SAME = 2.5
-"""Measurements that differ by less than this are taken to be of one and the same."""
-_SAMPLED = 8.0 * 2**20
-"""Below so many bytes they are but a handful of sampled pages (QEMU samples 512 of each GiB)."""
+_MOST_OWN = 128.0 * 2**20
+"""Bytes of a domain's process that may be the hypervisor's own; more is memory that is empty."""
 
 
 class Basis(StrEnum):
@@ -58,6 +57,27 @@ class Finished:
     copying: Seconds
     sent: Bytes
     rate: BytesPerSecond | None
+    memory: Bytes | None = None
+    """What of its memory was not empty, as the hypervisor counted it; None: it did not."""
+
+
+class Measured(NamedTuple):
+    """How a domain was found to write, for a plan."""
+
+    uuid: str
+    writes: Writes
+
+
+class Volume(NamedTuple):
+    """What a domain sends at least once of the memory that it is said to have."""
+
+    own: float = 0.0
+    """Bytes that are the hypervisor's own."""
+    share: float = 1.0
+    """Of the rest, what is not empty."""
+
+    def of(self, memory: float) -> Bytes:
+        return Bytes(round(max(memory - self.own, memory * _LEAST_VOLUME) * self.share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +95,28 @@ class Overheads:
 @dataclass(frozen=True, kw_only=True)
 class Experience:
     """``pairs``: (source, destination) → what was learnt there; ``anywhere``: on all hosts together;
-    ``volumes``: UUID → the share of its memory that is sent."""
+    ``volumes``: UUID → what of its memory is sent; ``volume``: of a domain that was never seen to migrate."""
 
     pairs: Mapping[tuple[str, str], Overheads] = field(default_factory=dict)
     anywhere: Overheads = field(default_factory=Overheads)
-    volumes: Mapping[str, float] = field(default_factory=dict)
-    writes: Mapping[str, Writes] = field(default_factory=dict)
-    """UUID → how the domain was measured to write."""
+    volume: Volume = field(default_factory=Volume)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    writes: Mapping[str, Known] = field(default_factory=dict)
+    """By UUID."""
 
     def overheads(self, source: str, destination: str) -> Overheads:
         return self.pairs.get((source, destination), self.anywhere)
 
     def applied(self, domain: Domain) -> Domain:
         """The domain with as much to send as it had before, writing as it was measured now and before."""
-        volume, known, traits = self.volumes.get(domain.uuid), self.writes.get(domain.uuid), domain.migration
-        if volume is not None:
-            traits = replace(traits, memory=Bytes(round(traits.memory * volume)))
+        volume, known = self.volumes.get(domain.uuid, self.volume), self.writes.get(domain.uuid)
+        traits = domain.migration
+        if volume != Volume():
+            traits = replace(traits, memory=volume.of(traits.memory))
         if known is not None and traits.writes is not None:
-            traits = replace(traits, writes=_averaged(known, traits.writes))
+            traits = replace(traits, writes=together(known, sampled(traits.writes, known)).writes)
         elif known is not None and traits.dirty_rate is None:
-            traits = replace(traits, writes=known)
+            traits = replace(traits, writes=known.writes)
         return domain if traits is domain.migration else replace(domain, migration=traits)
 
     def basis(self, domain: Domain) -> Basis:
@@ -104,26 +126,71 @@ class Experience:
         return Basis.LEARNT if domain.uuid in self.volumes else Basis.ASSUMED
 
 
-def learn(finished: Iterable[Finished], measured: Iterable[tuple[str, Writes]] = ()) -> Experience:
-    """``finished``, ``measured`` (UUID, how it wrote): oldest first."""
-    writes: dict[str, Writes] = {}
-    for uuid, found_now in measured:
-        writes[uuid] = _averaged(writes[uuid], found_now) if uuid in writes else found_now
+def learn(lessons: Iterable[Finished | Measured]) -> Experience:
+    """``lessons``: oldest first."""
+    lessons = list(lessons)
+    finished = [each for each in lessons if isinstance(each, Finished)]
+    line, volume = _line(finished), _volume_of_all(finished)
     pairs: dict[tuple[str, str], Overheads] = {}
     anywhere: Overheads | None = None
-    volumes: dict[str, float] = {}
-    migrations = list(finished)
-    line = _line(migrations)
-    for each in migrations:
+    volumes: dict[str, Volume] = {}
+    writes: dict[str, Known] = {}
+    for each in lessons:
+        if isinstance(each, Measured):
+            known = writes.get(each.uuid)
+            writes[each.uuid] = together(known, sampled(each.writes, known))
+            continue
         found = _overheads(each, line)
         if found is None:
             continue
         pair = (each.source, each.destination)
         pairs[pair] = _mixed(pairs.get(pair), found)
         anywhere = _mixed(anywhere, found)
-        volume = min(max(each.sent / _expected(each, writes.get(each.uuid)), _LEAST_VOLUME), _MOST_VOLUME)
-        volumes[each.uuid] = _mean(volumes.get(each.uuid), volume)
-    return Experience(pairs=pairs, anywhere=anywhere or Overheads(), volumes=volumes, writes=writes)
+        known = writes.get(each.uuid)
+        if each.memory is None:
+            volumes[each.uuid] = _inferred(each, volumes.get(each.uuid), known)
+            continue
+        volumes[each.uuid] = _counted(each, each.memory) or volume
+        if each.traits.disk:  # of what was sent, some was written to that
+            continue
+        shape = each.traits.writing if known is None else known.writes
+        written = counted(shape, each.memory, each.sent, _sending_rate(each, line), each.max_downtime)
+        if written is not None:
+            writes[each.uuid] = together(known, written)
+    return Experience(pairs=pairs, anywhere=anywhere or Overheads(), volume=volume, volumes=volumes, writes=writes)
+
+
+# Memory
+
+
+def _counted(each: Finished, memory: float) -> Volume | None:
+    """None: it has grown since it was said how much it has."""
+    more = each.traits.memory - memory
+    if more < 0:
+        return None
+    own = min(more, _MOST_OWN)
+    return Volume(own, memory / (each.traits.memory - own) if more > own else 1.0)
+
+
+def _volume_of_all(finished: Iterable[Finished]) -> Volume:
+    """What is the hypervisor's own is much the same for all."""
+    latest = {each.uuid: _counted(each, each.memory) for each in finished if each.memory is not None}
+    found = [volume.own for volume in latest.values() if volume is not None]
+    return Volume(own=median(found)) if found else Volume()
+
+
+def _inferred(each: Finished, before: Volume | None, known: Known | None) -> Volume:
+    """From what was sent, and what the model has it send with the memory that it is said to have, at the rate that it
+    had."""
+    rate, traits = BytesPerSecond(each.sent / each.copying), each.traits
+    if known is not None and traits.writes is not None:
+        traits = replace(traits, writes=known.writes)
+    share = each.sent / max(float(forecast(traits, rate, each.max_downtime).bytes), 1.0)
+    share = min(max(share, _LEAST_VOLUME), _MOST_VOLUME)
+    return Volume(share=_mean(None if before is None else before.share, share))
+
+
+# Times and rates
 
 
 class _Line(NamedTuple):
@@ -158,6 +225,11 @@ def _fits_together(each: Finished) -> bool:
     return 0 < each.copying <= each.lasted and each.sent > 0
 
 
+def _sending_rate(each: Finished, line: _Line | None) -> float:
+    """Bytes per second, as a prediction will take it."""
+    return each.sent / each.copying if each.rate is None or line is None else each.rate * line.through
+
+
 def _overheads(each: Finished, line: _Line | None) -> Overheads | None:
     """What one migration says; None where its times do not fit together. ``line``: what all together say; one that took
     much longer is believed."""
@@ -176,30 +248,6 @@ def _overheads(each: Finished, line: _Line | None) -> Overheads | None:
         efficiency=efficiency,
         basis=Basis.LEARNT,
     )
-
-
-def _expected(each: Finished, known: Writes | None) -> float:
-    """Bytes that the model has it send, with the memory that it is said to have, at the rate that it had."""
-    rate, traits = BytesPerSecond(each.sent / each.copying), each.traits
-    if known is not None and traits.writes is not None and _agree(known, traits.writes):
-        traits = replace(traits, writes=known)
-    return max(float(forecast(traits, rate, each.max_downtime).bytes), 1.0)
-
-
-def _averaged(known: Writes, new: Writes) -> Writes:
-    """What explains both, by what each has written within a short and a long window."""
-    if not _agree(known, new):
-        return new
-    short, long = new.period, new.period * _LONG
-    first, second = (_mean(known.within(time), new.within(time)) for time in (short, long))
-    return fit_writes(Window(short, first / short), Window(long, second / long))
-
-
-def _agree(known: Writes, new: Writes) -> bool:
-    """Whether they may be the same, measured twice; otherwise the domain does something else than it did."""
-    long = new.period * _LONG
-    one, other = sorted((known.within(long), new.within(long)))
-    return other <= max(one * _SAME, _SAMPLED)
 
 
 def _mixed(known: Overheads | None, new: Overheads) -> Overheads:
