@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rebalancer.cluster import Capabilities, Caps, Domain, cap_of
 from rebalancer.cluster.network import follow
-from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
 from rebalancer.plan.moves import floor_of
@@ -49,16 +49,22 @@ class Sender:
 
 
 def sender_of(step: Step, domain: Domain, offers: Capabilities, guards: Guards) -> Sender:
-    """KeyError or ValueError when the step's route is not one."""
-    settings = step.settings
+    """KeyError or ValueError when the step's route is not one.
+
+    How the domain writes was measured, and learnt, for the plan, not for the run: so that both share links alike, what
+    the plan says counts, and what is known now where it does not say.
+    """
+    settings, burst, floor = step.settings, step.predicted.burst, step.predicted.floor
+    if burst is None:
+        burst = switchover_burst(domain.migration) if settings.live and step.predicted.rung is None else Bytes(0)
     return Sender(
         flow=Flow(
             route=follow(step.links, step.source, guards.ends),
             ceiling=BytesPerSecond(UNLIMITED) if settings.bandwidth is None else settings.bandwidth,
             max_downtime=settings.max_downtime,
-            burst=switchover_burst(domain.migration) if settings.live and step.predicted.rung is None else 0.0,
+            burst=burst,
             unit=offers.bandwidth_unit,
-            floor=floor_of(domain.migration, settings),
+            floor=floor_of(domain.migration, settings) if floor is None else floor,
             weight=settings.weight,
         ),
         planned=step.bandwidth or 0.0,

@@ -83,6 +83,8 @@ class _Prediction(Model):
     overheads: Basis = Basis.ASSUMED
     setup: Number = 0.0
     finish: Number = 0.0
+    burst: int | None = Field(default=None, ge=0)
+    floor: Number | None = Field(default=None, ge=0)
 
 
 class _Options(Model):
@@ -329,6 +331,8 @@ def _step(step: Step) -> Mapping[str, object]:
             "overheads": predicted.overheads.value,
             "setup": predicted.setup,
             "finish": predicted.finish,
+            "burst": predicted.burst,
+            "floor": predicted.floor,
         },
         "why": [
             {"rule": reason.rule, "before": reason.before, "after": reason.after, "text": reason.text}
@@ -414,6 +418,8 @@ def _to_step(step: _Step) -> Step:
             overheads=step.predicted.overheads,
             setup=Seconds(step.predicted.setup),
             finish=Seconds(step.predicted.finish),
+            burst=None if step.predicted.burst is None else Bytes(step.predicted.burst),
+            floor=None if step.predicted.floor is None else BytesPerSecond(step.predicted.floor),
         ),
         why=tuple(Reason(rule=r.rule, before=r.before, after=r.after, text=r.text) for r in step.why),
     )

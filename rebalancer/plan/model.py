@@ -60,6 +60,10 @@ class Prediction:
     """How long before the first byte, from the start; part of ``duration``."""
     finish: Seconds = Seconds(0.0)
     """How long after the last, to the end."""
+    burst: Bytes | None = None
+    """What is to be kept free of its links for its switchover; None: the plan does not say."""
+    floor: BytesPerSecond | None = None
+    """The rate that it needs to converge; None: the plan does not say."""
 
     @property
     def end(self) -> Seconds:

@@ -77,5 +77,7 @@ def _step(moves: Moves, entry: Entry, name: str, after: tuple[str, ...]) -> Step
             overheads=entry.trip.overheads.basis,
             setup=Seconds(entry.trip.setup),
             finish=Seconds(entry.trip.finish),
+            burst=entry.trip.switchover,
+            floor=BytesPerSecond(entry.trip.floor),
         ),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink, cap_of
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster.units import Bytes, BytesPerSecond
 from rebalancer.plan.experience import Overheads
 from rebalancer.plan.ledger import Leg
 from rebalancer.plan.migration_model import Forecast, forecast
@@ -72,6 +72,11 @@ class Trip:
         """The same at no more than this share of its best rate, where it converges at that."""
         rate = self.rounded(self.best * share)
         return replace(self, best=rate) if self.links and rate >= max(self.floor, 1.0) else self
+
+    @property
+    def switchover(self) -> Bytes:
+        """What :attr:`burst` keeps free for its switchover."""
+        return Bytes(round(self.burst * BURST_WINDOW * (1 + WIRE_OVERHEAD)))
 
     @property
     def setup(self) -> float:

@@ -9,7 +9,7 @@ from rebalancer_simulator import Cut, Faults, Outage, SimulatedHosts, Simulation
 from rebalancer_simulator.transfer import Transfer
 
 from rebalancer.cluster import DirectedLink, Network
-from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOptions
 from rebalancer.execution import Journal, Silent, execute
 from rebalancer.execution.sharing import sender_of
@@ -98,6 +98,15 @@ def test_planner_and_executor_see_the_same_flows() -> None:
         caps={},
     )
     assert sender.flow == flow_of(moves, 0, Network(world.links).route("h1", "h2"), EVERYTHING.bandwidth_unit)
+
+
+def test_what_a_plan_knows_of_writes_counts_when_it_is_carried_out() -> None:
+    """A run reads its hosts without measuring how domains write."""
+    world = cluster(["h1", "h2"], [domain("a", "h1", memory=4 * GB)])
+    made = step(world, 1, "a", "h1", "h2")
+    made = replace(made, predicted=replace(made.predicted, burst=Bytes(50 * 10**6), floor=BytesPerSecond(7e6)))
+    flow = sender_of(made, world.domains[0], EVERYTHING, plan(world, made).guards).flow
+    assert (flow.burst, flow.floor) == (50e6, 7e6)
 
 
 def test_a_migration_that_nobody_could_stop_keeps_its_share_of_the_links() -> None:
