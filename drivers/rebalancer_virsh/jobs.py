@@ -87,8 +87,8 @@ class Job:
         )
 
     def _written(self) -> Bytes | None:
-        """All memory but the pages that hold but zeros, of which QEMU sends a few bytes each (``save_zero_page``). Those
-        that were zero when they were looked at again are counted again, which is rare."""
+        """All memory but pages full of zeros, of which QEMU sends a few bytes each (``save_zero_page``). One that is
+        written with zeros meanwhile is counted again, which is rare."""
         values = self.values
         if not values.get("memory_total") or "memory_constant" not in values:
             return None

@@ -43,7 +43,9 @@ def journal(watch: Watch) -> Iterator[Journal]:
         yield opened
 
 
-def one_run(journal: Journal, watch: Watch, *, outcome: Outcome = Outcome.DONE, text: str | None = None) -> int:
+def one_run(
+    journal: Journal, watch: Watch, *, outcome: Outcome = Outcome.DONE, text: str | None = None, helped: bool = False
+) -> int:
     """20 s, in the last 16 of which the hypervisor copies; 100 MiB/s for a quarter of the time, then 20 MiB/s."""
     run = journal.start_run(
         dump_plan(replace(plan(WORLD, STEP), fingerprint=fingerprint(WORLD))) if text is None else text, "lab", [STEP]
@@ -52,8 +54,12 @@ def one_run(journal: Journal, watch: Watch, *, outcome: Outcome = Outcome.DONE, 
     journal.intent(run, STEP, {"bandwidth": 100 * MIB})
     watch.seconds = start + 5
     journal.event(run, "rates", None, {STEP.id: 20 * MIB})
+    if helped:
+        journal.event(run, "not converging", STEP.id, {"taken": "auto_converge"})
     watch.seconds = start + 20
-    measured = MigrationOutcome(duration=Seconds(16.0), transferred=Bytes(round(16 * 20 * MIB)))
+    measured = MigrationOutcome(
+        duration=Seconds(16.0), transferred=Bytes(round(16 * 20 * MIB)), memory=Bytes(round(250 * MIB))
+    )
     place = Place(host="h2", name="a")
     journal.outcome(run, StepOutcome(step=STEP.id, outcome=outcome, place=place, measured=measured))
     journal.finish_run(run, complete=outcome is Outcome.DONE)
@@ -66,6 +72,11 @@ def test_times_bytes_and_rates_are_those_of_the_run(journal: Journal, watch: Wat
     assert (found.lasted, found.copying) == (20.0, 16.0)
     assert found.rate == pytest.approx((1 * 100 + 15 * 20) / 16 * MIB), "the 4 s before that it was set up"
     assert found.traits == WORLD.domains[0].migration
+    assert found.memory == 250 * MIB
+
+
+def test_a_migration_that_was_helped_to_its_end_says_nothing_of_the_next(journal: Journal, watch: Watch) -> None:
+    assert not list(finished_migrations(journal.run(one_run(journal, watch, helped=True))))
 
 
 def test_the_next_plan_knows(journal: Journal, watch: Watch) -> None:

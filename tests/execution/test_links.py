@@ -9,12 +9,15 @@ from rebalancer_simulator import Cut, Faults, Outage, SimulatedHosts, Simulation
 from rebalancer_simulator.transfer import Transfer
 
 from rebalancer.cluster import DirectedLink, Network
-from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.cluster.units import BytesPerSecond, Seconds
 from rebalancer.drivers import MigrationOptions
 from rebalancer.execution import Journal, Silent, execute
-from rebalancer.execution.sharing import sender_of
+from rebalancer.execution.candidate import candidates
+from rebalancer.execution.sharing import sender_of, share
 from rebalancer.placement.problem import Problem
+from rebalancer.plan.make import make_plan
 from rebalancer.plan.schedule import Moves, flow_of
+from rebalancer.policy.load import load_policies
 from rebalancer.policy.model import MigrationSettings, Names
 from tests.execution.traffic import excess
 from tests.execution.worlds import EVERYTHING, GB, MB, MIB, Bench, cluster, domain, plan, step, uuid
@@ -100,13 +103,26 @@ def test_planner_and_executor_see_the_same_flows() -> None:
     assert sender.flow == flow_of(moves, 0, Network(world.links).route("h1", "h2"), EVERYTHING.bandwidth_unit)
 
 
-def test_what_a_plan_knows_of_writes_counts_when_it_is_carried_out() -> None:
-    """A run reads its hosts without measuring how domains write."""
-    world = cluster(["h1", "h2"], [domain("a", "h1", memory=4 * GB)])
-    made = step(world, 1, "a", "h1", "h2")
-    made = replace(made, predicted=replace(made.predicted, burst=Bytes(50 * 10**6), floor=BytesPerSecond(7e6)))
-    flow = sender_of(made, world.domains[0], EVERYTHING, plan(world, made).guards).flow
-    assert (flow.burst, flow.floor) == (50e6, 7e6)
+def test_a_run_gives_a_migration_the_rate_that_it_was_planned_with() -> None:
+    """It reads its hosts without measuring how domains write, and the plan has learnt more than that, too."""
+    caps: Mapping[str, BytesPerSecond] = {"uplink": BytesPerSecond(200e6)}
+    still = cluster(["h1", "h2"], [domain("a", "h1", memory=4 * GB)], uplink=250e6)
+    busy = cluster(["h1", "h2"], [domain("a", "h1", memory=4 * GB, dirty=50 * MB)], uplink=250e6)
+    policy = """
+apiVersion: rebalancer/v1
+kind: Policy
+metadata: {name: test}
+rules: [pin: {select: "true", hosts: [h2]}]
+links: [{select: "true", most: 80%}]
+"""
+    (planned,) = make_plan(busy, load_policies(["test.yaml"], read=lambda _: policy)).steps
+    assert planned.predicted.burst == 50 * MB
+    rates = {}
+    for world, made in ((still, planned), (busy, planned), (still, step(still, 1, "a", "h1", "h2"))):
+        found = candidates(plan(world, made, caps=caps), world)[made.id]
+        rates[world is still, made is planned] = share({made.id: found.sender}, caps)[made.id]
+    assert rates[True, True] == rates[False, True] == planned.bandwidth
+    assert rates[True, False] > planned.bandwidth, "nothing is known of how it writes"
 
 
 def test_a_migration_that_nobody_could_stop_keeps_its_share_of_the_links() -> None:
