@@ -14,10 +14,15 @@ from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.plan.model import Step
 
-__all__ = ["LOOKS", "Course", "Decision", "Past", "course", "on_both"]
+__all__ = ["LOOKS", "Course", "Decision", "Past", "course", "looks_at", "on_both"]
 
 LOOKS = 3
 """Times in a row that hosts must say the same before something is removed or let go on."""
+
+
+PREPARED = 15
+"""The same before a migration of which its destination knows nothing is taken for somebody else's: a destination may be
+slow to prepare."""
 
 
 class Course(StrEnum):
@@ -27,6 +32,9 @@ class Course(StrEnum):
     """Nothing of it is left: it may be started again."""
     GOES_ON = "goes on"
     """Its migration is under way: it is adopted."""
+    GOES_ELSEWHERE = "goes elsewhere"
+    """It is being migrated, and nothing of it is on the destination: somebody else's migration, left alone. One of this
+    run looks like that only for the moment before its destination is prepared."""
     COPY_LEFT = "copy left"
     """The domain runs on its source, and what was received of it stands still on the destination: removed there."""
     ORIGINAL_LEFT = "original left"
@@ -65,10 +73,20 @@ class Decision:
     """Its migration may go on, and nobody can watch it."""
 
 
+def looks_at(course: Course) -> int:
+    """Times in a row that a course must be found before it is followed."""
+    if course in (Course.MOVED, Course.NOT_MOVED, Course.GOES_ON):
+        return 1
+    return PREPARED if course is Course.GOES_ELSEWHERE else LOOKS
+
+
 def course(step: Step, past: Past, source: Finding, destination: Finding) -> Decision:
     if not source.answered or not destination.answered:
         return _half_known(step, source, destination)
     here, there = source.active, destination.active
+    if here is not None and here.migrating and destination.sighting is None:
+        to = f"it is being migrated from {step.source}, and not to {step.destination}"
+        return _decided(Course.GOES_ELSEWHERE, f"{to}: by somebody else; resume again once that has ended")
     if any(sighting.migrating for sighting in (here, there) if sighting is not None):
         return _decided(Course.GOES_ON, "its migration is still under way")
     if here is None and there is None:

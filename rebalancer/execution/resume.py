@@ -29,7 +29,7 @@ from rebalancer.execution.keeper import Keeper
 from rebalancer.execution.observer import Observer
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
-from rebalancer.execution.recovery import LOOKS, Course, Decision, Past, course
+from rebalancer.execution.recovery import Course, Decision, Past, course, looks_at
 from rebalancer.execution.remains import Take, ran_twice, stop_late
 from rebalancer.execution.stop import StopSignal
 from rebalancer.inventory.safeguards import Safeguards
@@ -38,8 +38,6 @@ from rebalancer.plan.model import Plan, Step
 __all__ = ["resume"]
 
 BETWEEN = Seconds(1.0)
-UNCERTAIN = frozenset(set(Course) - {Course.MOVED, Course.NOT_MOVED, Course.GOES_ON})
-"""What may be one moment of a migration that ends just now."""
 UNSETTLED = frozenset({StepState.INTENDED, StepState.UNKNOWN})
 AFTERMATH = frozenset({Course.STARTED_LATE, Course.COPY_LEFT, Course.DOUBLED, Course.PAUSED})
 """What may be left of a step that has failed: its destination went on where it stood still, or its domain stands still
@@ -153,7 +151,7 @@ class _Recovery:
                 self._adopt(step, past)
             case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED | Course.ONLY_COPY:
                 self._clean_up(step, past, decision)
-            case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR:
+            case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR | Course.GOES_ELSEWHERE:
                 self._conclude(step, Outcome.UNKNOWN, decision.reason)
         if decision.unseen:
             self.unseen.append((step, self._last_rate(step)))
@@ -161,7 +159,7 @@ class _Recovery:
     def _decide(self, step: Step, past: Past) -> Decision:
         """What runs twice is stopped here, at once; all else waits until it has been seen often enough."""
         decision, same = None, 0
-        while decision is None or (decision.course in UNCERTAIN and same < LOOKS):
+        while decision is None or same < looks_at(decision.course):
             if decision is not None:
                 self._clock.sleep(BETWEEN)
             source, destination = self._ask(step.source, step), self._ask(step.destination, step)

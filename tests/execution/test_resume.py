@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from rebalancer_simulator import Breakdown, Faults, Outage
+from rebalancer_simulator.driver import SimulatedConnection
 
 from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import BytesPerSecond
@@ -281,6 +282,20 @@ def test_a_domain_that_somebody_moved_elsewhere_is_left_alone() -> None:
     bench.simulation.put(domain_as("a", "h3", DomainState.RUNNING))
     assert outcomes(bench.resume()) == {"s1": "unknown", "s2": "skipped"}
     assert bench.placement()[uuid("a")] == ["h3"]
+
+
+def test_a_migration_to_elsewhere_is_somebody_elses_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source need not tell where to, so that a driver would adopt it, throttle it and cancel it."""
+    bench = Interrupted(started=False)
+    theirs = bench.simulation.begin(A.uuid, "h1", "h3", MigrationOptions())
+    theirs.memory *= 20
+    adopted: list[object] = []
+    monkeypatch.setattr(SimulatedConnection, "adopt", lambda *_: adopted.append(1))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert result.outcomes["s1"].reason.startswith("it is being migrated from h1, and not to h2: by somebody else")
+    assert adopted == []
+    assert not theirs.done
 
 
 def test_a_host_that_does_not_answer_makes_it_unknown_until_it_does() -> None:
