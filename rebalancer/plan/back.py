@@ -11,8 +11,9 @@ from rebalancer.cluster import Cluster, DirectedLink, Domain, DomainState, Link,
 from rebalancer.cluster.network import host_first
 from rebalancer.cluster.snapshot import fingerprint
 from rebalancer.errors import RebalancerError
+from rebalancer.placement.explain import Breach
 from rebalancer.plan.make import make_plan
-from rebalancer.plan.model import Guards, Pace, Plan, Step
+from rebalancer.plan.model import Guards, Pace, Plan, Reason, Step
 from rebalancer.policy import parse_policy
 from rebalancer.policy.model import MigrationSettings, Policy
 
@@ -38,7 +39,27 @@ def plan_back(cluster: Cluster, homes: Mapping[str, Home], run: Plan, *, created
         cluster, homes, policy, lambda as_before: make_plan(as_before, policy, created_at=created_at)
     )
     limits = _limits(plan, run, cluster)
+    plan = _in_plain_words(plan, homes)
     return replace(plan, guards=replace(plan.guards, hosts=limits, pace=Pace()))
+
+
+def _in_plain_words(plan: Plan, homes: Mapping[str, Home]) -> Plan:
+    """Without the rules that make it the way back: they are nobody's."""
+
+    def told(reason: Reason, step: Step) -> Reason:
+        home = homes.get(step.uuid)
+        text = "somebody else needs its place" if home is None else f"it was on {home.host} before"
+        return replace(reason, rule="rollback", text=text) if reason.rule.startswith("pin: ") else reason
+
+    def broken(breaches: tuple[Breach, ...]) -> tuple[Breach, ...]:
+        return tuple(breach for breach in breaches if not breach.rule.startswith("pin: "))
+
+    return replace(
+        plan,
+        steps=tuple(replace(step, why=tuple(told(reason, step) for reason in step.why)) for step in plan.steps),
+        violations_before=broken(plan.violations_before),
+        violations_after=broken(plan.violations_after),
+    )
 
 
 def under_old_names(

@@ -95,3 +95,10 @@ def test_the_caps_of_the_run_hold_on_the_way_back_in_each_direction_and_in_the_p
         for start in (host, "switch"):
             directed = DirectedLink(f"{host}-nic", start)
             assert cap_of(back.guards.links, directed) == cap_of(run.guards.links, directed)
+
+
+def test_the_way_back_says_so_and_not_that_rules_are_broken():
+    first, world = arrangement([("h1", "web"), ("h2", "db")]), arrangement([("h2", "web"), ("h2", "db")])
+    plan = plan_back(world, homes(first, world), assess(world, FREE))
+    assert [[reason.text for reason in step.why] for step in plan.steps] == [["it was on h1 before"]]
+    assert plan.violations_before == plan.violations_after == ()
