@@ -76,6 +76,8 @@ def call_now(call: Call, message: Mapping[str, object]) -> Answer:
     data = json.dumps(message, ensure_ascii=False, sort_keys=True, default=str).encode()
     try:
         return _post(call, data) if call.url else _run(call, data)
+    except TimeoutError:
+        return Answer(consents=False, text=f"no answer within {call.timeout:g} s")
     except (OSError, ValueError, http.client.HTTPException, HostError) as error:
         return Answer(consents=False, text=printable(str(error) or repr(error), SHOWN))
 

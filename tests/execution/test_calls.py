@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -94,3 +95,9 @@ def test_calls_in_the_background_keep_nobody_waiting() -> None:
     future = in_background(python("import time; time.sleep(0.2); print('late')"), {})
     assert not future.done()
     assert future.result(20) == Answer(consents=True, text="late")
+
+
+def test_a_server_that_says_nothing_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = call_now(Call(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=Seconds(0.1)), {})
+    assert answer == Answer(consents=False, text="no answer within 0.1 s")
