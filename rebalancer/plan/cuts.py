@@ -31,7 +31,7 @@ def forbidding(problem: Problem, cuts: Sequence[Cut]) -> Problem:
     """The same without these destinations; after a few for one domain, without all others, too."""
     reasons: dict[tuple[int, int], str] = {}
     for cut in cuts:
-        tried = sum(other.domain == cut.domain and other.reason != TOO_NARROW for other in cuts)
+        tried = sum(other.domain == cut.domain and not other.reason.startswith(TOO_NARROW) for other in cuts)
         hosts = [cut.host] if tried < MOST_DESTINATIONS else range(len(problem.hosts))
         for host in hosts:
             if host != problem.start[cut.domain]:

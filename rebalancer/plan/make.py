@@ -22,7 +22,7 @@ from rebalancer.plan.experience import Experience
 from rebalancer.plan.migration_model import hindrance
 from rebalancer.plan.model import LATE, Deadline, Plan, Step
 from rebalancer.plan.pace import HOUR
-from rebalancer.plan.schedule import TOO_NARROW, Moves, Schedule, StuckMovesError, make_schedule
+from rebalancer.plan.schedule import Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
@@ -364,7 +364,9 @@ class _Planning:
                 # Too narrow for one is too narrow for most that share the way.
                 home = int(self.problem.start[d])
                 at_home = (int(other) for other in np.flatnonzero(self.problem.start == home))
-                cuts += [Cut(o, goal, TOO_NARROW) for o in at_home if not trips.trip(o, home, goal).best]
+                cuts += [
+                    Cut(o, goal, trips.too_narrow(o, home, goal)) for o in at_home if not trips.trip(o, home, goal).best
+                ]
             elif not trip.possible:
                 why = hindrance(trip.traits, trip.best, trip.settings.max_downtime)
                 cuts.append(Cut(d, goal, f"would never converge: {why}"))

@@ -21,7 +21,8 @@ from rebalancer.policy.steps import StepRules
 
 __all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "floor_of", "flow_of"]
 
-TOO_NARROW = "a link on its route may carry less than the least rate of a migration"
+TOO_NARROW = "there is less room on its way than any migration takes"
+"""How the reason begins where that is so."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

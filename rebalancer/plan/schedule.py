@@ -9,13 +9,13 @@ from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.improve import Attempt, breaches
 from rebalancer.plan.model import Step
-from rebalancer.plan.moves import TOO_NARROW, Moves, StuckMovesError, flow_of
+from rebalancer.plan.moves import Moves, StuckMovesError, flow_of
 from rebalancer.plan.sequence import sequences
 from rebalancer.plan.steps import steps_of
 from rebalancer.plan.timeline import Timetable
 from rebalancer.plan.trips import Trips
 
-__all__ = ["TOO_NARROW", "Moves", "Schedule", "StuckMovesError", "flow_of", "make_schedule", "schedule"]
+__all__ = ["Moves", "Schedule", "StuckMovesError", "flow_of", "make_schedule", "schedule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def _is_late_alone(table: Timetable, domain: int) -> bool:
 
 def _refuse_too_narrow(moves: Moves, trips: Trips) -> None:
     stuck = {
-        domain: TOO_NARROW
+        domain: trips.too_narrow(domain, int(start), int(goal))
         for domain, (start, goal) in enumerate(zip(moves.problem.start, moves.placement, strict=True))
         if start != goal and not trips.trip(domain, int(start), int(goal)).best
     }

@@ -12,7 +12,7 @@ from rebalancer.plan.budget import Budget
 from rebalancer.plan.detours import by_and_by, every_way
 from rebalancer.plan.knots import knots
 from rebalancer.plan.ledger import Ledger, Leg
-from rebalancer.plan.moves import TOO_NARROW, Moves, StuckMovesError
+from rebalancer.plan.moves import Moves, StuckMovesError
 from rebalancer.plan.order import arrange, parts
 from rebalancer.plan.trips import Trips
 from rebalancer.plan.walk import Walk
@@ -280,7 +280,7 @@ class _Sequences:
         goal = walk.goal[domain]
         host, name = self.moves.problem.hosts[goal], self.moves.domains[domain].name
         if not self.trips.trip(domain, walk.at[domain], goal).best:
-            return TOO_NARROW
+            return self.trips.too_narrow(domain, walk.at[domain], goal)
         missing = _words(walk.ledger.missing(domain, goal), "of ")
         if missing:
             return f"{host} lacks {missing} until others have left it, and no other host can help"

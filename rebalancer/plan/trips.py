@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink, cap_of
-from rebalancer.cluster.units import Bytes, BytesPerSecond
+from rebalancer.cluster.units import Bytes, BytesPerSecond, format_rate
 from rebalancer.plan.experience import Overheads
 from rebalancer.plan.ledger import Leg
 from rebalancer.plan.migration_model import Forecast, forecast
-from rebalancer.plan.moves import Moves, flow_of
+from rebalancer.plan.moves import TOO_NARROW, Moves, flow_of
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow
 from rebalancer.policy.model import MigrationSettings
 
@@ -124,6 +124,18 @@ class Trips:
         if found is None:
             found = self._trips[key] = self._work_out(domain, source, destination)
         return found
+
+    def too_narrow(self, domain: int, source: int, destination: int) -> str:
+        """For a trip without any rate that can be expressed: what leaves it none."""
+        trip, host = self.trip(domain, source, destination), self.moves.problem.hosts[source]
+        least = f"and the least that {host} can be told is {format_rate(trip.unit)}"
+        asked = trip.settings.bandwidth
+        if asked is not None and asked < trip.unit:
+            return f"{TOO_NARROW}: the policy's bandwidth is {format_rate(asked)}, {least}"
+        names = {index: link.link for link, index in self._index.items()}
+        narrowest = min(trip.links, key=self.budgets.__getitem__)
+        left = max(self.budgets[narrowest] - trip.burst, 0.0) / trip.load
+        return f"{TOO_NARROW}: '{names[narrowest]}' has {format_rate(left)} for it, {least}"
 
     def spread(self, legs: Sequence[Leg]) -> list[Trip]:
         """A trip for each leg: where links are parallel, over the least loaded, those that send most placed first."""

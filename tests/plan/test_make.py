@@ -389,6 +389,23 @@ def test_a_way_that_no_known_link_is_on_is_noted_where_links_are_known() -> None
     assert note.startswith("no links of the inventory lead from h1 to h2")
 
 
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ("", "'h2-nic' has 2.9 Mbit/s for it, and the least that h1 can be told is 8.4 Mbit/s"),
+        (
+            "migration: [{bandwidth: 1 Mbit/s}]",
+            "the policy's bandwidth is 1 Mbit/s, and the least that h1 can be told is 8.4 Mbit/s",
+        ),
+    ],
+)
+def test_a_way_that_is_too_narrow_for_any_migration_says_where(rules: str, why: str) -> None:
+    world = cluster("h1", "h2", web=("h1", 1)).with_maintenance(frozenset({"h1"}))
+    plan = make_plan(replace(world, links=(nic("h1", 1e9), nic("h2", 5e5))), policy(rules, "evacuate"))
+    assert plan.steps == ()
+    assert f"there is less room on its way than any migration takes: {why}" in plan.unplaced[0].reasons["h2"]
+
+
 def test_a_rule_on_some_domains_is_no_guard_on_all() -> None:
     world = cluster("h1", "h2", a=("h1", 2), b=("h1", 2))
     rules = """
