@@ -32,7 +32,7 @@ def print_runs(runs: Sequence[RunSummary], alive: Collection[int]) -> None:
     if not runs:
         item(console, "No runs yet.")
         return
-    table = plain_table()
+    table, backs = plain_table(), _backs(runs)
     table.add_column("run", justify="right", no_wrap=True)
     for name in ("started", "state", "steps", "what", "by"):
         table.add_column(name, overflow="fold")
@@ -43,15 +43,16 @@ def print_runs(runs: Sequence[RunSummary], alive: Collection[int]) -> None:
             text(run.started_at[:19].replace("T", " ")),
             Text(state, style=_STYLES.get(state, "yellow")),
             f"{run.done} of {run.steps}",
-            text(_what(run, undone_by(run.id, runs))),
+            text(_what(run, undone_by(run.id, backs))),
             text(run.who),
         )
     show(console, table)
 
 
 def runs_json(runs: Sequence[RunSummary], alive: Collection[int]) -> str:
+    backs = _backs(runs)
     return _dump(
-        [asdict(run) | {"state": run_state(run, alive), "undone_by": _number(undone_by(run.id, runs))} for run in runs]
+        [asdict(run) | {"state": run_state(run, alive), "undone_by": _number(undone_by(run.id, backs))} for run in runs]
     )
 
 
@@ -92,6 +93,11 @@ def record_json(record: RunRecord, *, alive: bool, undone: RunSummary | None = N
 def _what(run: RunSummary, undone: RunSummary | None) -> str:
     told = f"{run.command} (the way back from run {run.undoes})" if run.undoes is not None else run.command
     return told if undone is None else f"{told} (brought back by run {undone.id})".strip()
+
+
+def _backs(runs: Sequence[RunSummary]) -> Sequence[RunSummary]:
+    """The ways back among them: few, where there are many runs."""
+    return [run for run in runs if run.undoes is not None]
 
 
 def _number(run: RunSummary | None) -> int | None:
