@@ -134,7 +134,7 @@ class Engine:
     def _reopen(self) -> bool:
         """Whether hosts answer that were silent when a step had ended: what became of it is verified anew. What they
         may have started when its source had taken it back must not wait for somebody to resume the run."""
-        now, found = self._clock.now(), False
+        now, found, silent = self._clock.now(), False, set[str]()
         for key, running in list(self._unheard.items()):
             if now < running.look_at and not self._last_look:
                 continue
@@ -142,7 +142,10 @@ class Engine:
             if self._last_look:
                 del self._unheard[key]
             step = running.step
-            if all(ask(self._hosts, host, step.uuid).answered for host in (step.destination, step.source)):
+            for host in (step.destination, step.source):
+                if host not in silent and not ask(self._hosts, host, step.uuid).answered:
+                    silent.add(host)
+            if silent.isdisjoint((step.destination, step.source)):
                 found = True
                 self._unheard.pop(key, None)
                 del self._outcomes[key]

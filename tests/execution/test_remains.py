@@ -3,11 +3,14 @@ a source that keeps the definition of a domain that has moved, as one whose daem
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from rebalancer_simulator import Breakdown, Faults, Outage
 
+from rebalancer.drivers import HostConnection
 from rebalancer.execution import Outcome, RunResult
 from rebalancer.policy.model import MigrationSettings
 from tests.execution.worlds import GB, Bench, cluster, domain, plan, step, uuid
@@ -109,3 +112,31 @@ def test_what_could_not_be_asked_and_is_well_is_told_so() -> None:
     assert outcome.outcome is Outcome.FAILED
     assert "could not be asked" not in outcome.reason
     assert result.outcomes["s3"].outcome is Outcome.SKIPPED
+
+
+def test_a_host_that_stays_silent_is_asked_once_for_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question may take as long as a timeout, in which nothing else is looked after."""
+    world = cluster(
+        ["h1", "h2", "h3", "h4"],
+        [*(domain(name, "h1") for name in "acd"), domain("b", "h3", memory=100 * GB)],
+        memory=200 * GB,
+    )
+    faults = Faults(
+        breakdowns=tuple(Breakdown(nth=nth) for nth in (1, 2, 3)), outages=(Outage(host="h2", since=0.5, until=500.0),)
+    )
+    bench = Bench(world, faults)
+    settings = MigrationSettings(per_host=9, total=9)
+    steps = [step(world, n, name, "h1", "h2", settings=settings) for n, name in enumerate("acd")]
+    asked: list[float] = []
+    connection = bench.hosts.connection
+
+    def counting(host: str) -> HostConnection:
+        if host == "h2":
+            asked.append(float(bench.hosts.clock().now()))
+        return connection(host)
+
+    monkeypatch.setattr(bench.hosts, "connection", counting)
+    bench.run(plan(world, *steps, step(world, 9, "b", "h3", "h4")))
+    later = Counter(round(time) for time in asked if time > 40)
+    assert later
+    assert set(later.values()) == {1}
