@@ -146,7 +146,7 @@ class Controllers(RuleBasedStateMachine):
         unknown = {self.made.step_by_id[k].uuid for k, o in result.outcomes.items() if o.outcome is Outcome.UNKNOWN}
         for transfer in self._started_late():
             outcomes = [o.outcome for k, o in result.outcomes.items() if self.made.step_by_id[k].uuid == transfer.uuid]
-            if not self._was_silent(transfer, since):
+            if not self._was_silent(transfer, since) or (transfer.started >= since and self._answers(transfer)):
                 assert len(self._places(transfer.uuid)) == 1
             elif len(self._places(transfer.uuid)) > 1:
                 assert set(outcomes) != {Outcome.DONE}
@@ -226,6 +226,11 @@ class Controllers(RuleBasedStateMachine):
         """Whether one of its hosts did not answer at some time since then."""
         ends = (transfer.source, transfer.destination)
         return any(outage.host in ends and outage.until > since for outage in self.simulation.faults.outages)
+
+    def _answers(self, transfer: Transfer) -> bool:
+        """Whether both of its hosts answer now, so that whoever began it has had a last look."""
+        ends, now = (transfer.source, transfer.destination), self.bench.hosts.clock().now()
+        return not any(outage.host in ends and outage.active(now) for outage in self.simulation.faults.outages)
 
     # What must hold
 
