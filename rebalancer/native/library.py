@@ -60,7 +60,7 @@ def cached() -> Runner | None:
 
 
 def compile_now() -> Runner | None:
-    """Compiles the kernels into the cache, which takes about a minute; None where that fails.
+    """Compiles the kernels into the cache, which takes about half a minute; None where that fails.
 
     Of several processes that want to, one does and the others wait.
     """
@@ -70,7 +70,7 @@ def compile_now() -> Runner | None:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                announce("compiling the search for this machine, once; it takes about a minute")
+                announce("compiling the search for this machine, once; it takes about half a minute")
                 command = [sys.executable, "-m", "rebalancer.native.build", str(path)]
                 # The same kernels as this process has, wherever it found them.
                 where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
@@ -115,16 +115,15 @@ def _loaded(content: bytes) -> Runner:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    sized_array = (ctypes.c_void_p, ctypes.c_int64)
     # Numba's calling convention: where the result goes, where an exception goes, the arguments; a status.
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *(4 * sized_array), ctypes.c_int64)
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, *(6 * (ctypes.c_void_p,)), ctypes.c_int64)
     function = prototype(engine.get_function_address(symbol.decode()))
 
     def run(
         ci: NDArray[np.int64], cf: NDArray[np.float64], si: NDArray[np.int64], sf: NDArray[np.float64], task: int
     ) -> int:
         result, exception = ctypes.c_int64(), ctypes.c_void_p()
-        arrays = [part for array in (ci, cf, si, sf) for part in (array.ctypes.data, len(array))]
+        arrays = (array.ctypes.data for array in (ci, cf, si, sf))
         status = function(ctypes.addressof(result), ctypes.addressof(exception), *arrays, task)
         if status != 0:
             raise RuntimeError(f"a kernel ended with status {status}")
