@@ -18,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from rebalancer.placement.engine import Engine, Speed, best_speed, is_less
 from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
@@ -73,11 +75,11 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cooling:
-    """From ``hot`` to ``cold``, both in terms of what a move typically changes. ``homesickness``: what being away costs
-    at first and in the end, in terms of the temperature."""
+    """``course``: how much of the cooling is done, and the temperature then, in terms of what a move typically changes;
+    evenly in its logarithm between two such points. ``homesickness``: what being away costs at first and in the end, in
+    terms of the temperature."""
 
-    hot: float
-    cold: float
+    course: tuple[tuple[float, float], ...]
     homesickness: tuple[float, float]
     swaps: float = 0.3
     chains: float = 0.3
@@ -88,13 +90,21 @@ class _Cooling:
     alike: float = 0.5
     """The share of swaps that are between domains of about the same size."""
 
+    def temperature(self, done: float) -> float:
+        """In terms of what a move typically changes."""
+        shares, temperatures = zip(*self.course, strict=True)
+        return float(np.exp(np.interp(done, shares, np.log(temperatures))))
 
-_TO_REPAIR = _Cooling(hot=0.3, cold=0.02, homesickness=(0.0, 0.0), swaps=0.2)
-_TO_BETTER = _Cooling(hot=0.1, cold=1e-3, homesickness=(20.0, 2.0))
-_TO_EVEN_OUT = _Cooling(hot=0.03, cold=5e-5, homesickness=(50.0, 8.0), swaps=0.5, bias=0.8, alike=0.8)
+
+_TO_REPAIR = _Cooling(course=((0.0, 0.3), (1.0, 0.02)), homesickness=(0.0, 0.0), swaps=0.2)
+_TO_BETTER = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(20.0, 2.0))
+_TO_EVEN_OUT = _Cooling(course=((0.0, 0.03), (1.0, 5e-5)), homesickness=(50.0, 8.0), swaps=0.5, bias=0.8, alike=0.8)
 """Where any change of place helps a little, few domains that are chosen well do as much as many."""
-_TO_FREE_HOSTS = _Cooling(hot=0.1, cold=1e-3, homesickness=(1.0, 0.3), clearances=0.01)
-_WITH_BOTH_ENDS = _Cooling(hot=1.5, cold=3e-3, homesickness=(8.0, 3.0))
+_TO_FREE_HOSTS = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(1.0, 0.3), clearances=0.01)
+_FAR = ((0.0, 3.0), (0.05, 1.5), (0.6, 0.35), (0.88, 0.05), (1.0, 3e-3))
+"""Where large domains go is decided at temperatures of about what a move typically changes, and what is wrong then is not
+put right later: slow there, fast before and after."""
+_WITH_BOTH_ENDS = _Cooling(course=((0.0, 1.5), (1.0, 3e-3)), homesickness=(8.0, 3.0))
 
 
 class _Search:
@@ -279,11 +289,11 @@ def _far(near: _Cooling) -> _Cooling | None:
     if near in (_TO_REPAIR, _TO_FREE_HOSTS):
         return None
     home, swaps = ((4.0, 2.0), 0.2) if near is _WITH_BOTH_ENDS else ((0.0, 0.0), 0.4)
-    return replace(near, hot=3.0, cold=3e-3, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
+    return replace(near, course=_FAR, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
 
 
 def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:
-    temperature = typical * cooling.hot * (cooling.cold / cooling.hot) ** done
+    temperature = typical * cooling.temperature(done)
     first, last = cooling.homesickness
     engine.set(at.TEMPERATURE, temperature)
     engine.set(at.HOMESICKNESS, temperature * first * (last / first) ** done if first > 0 else 0.0)
