@@ -102,8 +102,8 @@ _TO_EVEN_OUT = _Cooling(course=((0.0, 0.03), (1.0, 5e-5)), homesickness=(50.0, 8
 """Where any change of place helps a little, few domains that are chosen well do as much as many."""
 _TO_FREE_HOSTS = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(1.0, 0.3), clearances=0.01)
 _FAR = ((0.0, 3.0), (0.05, 1.5), (0.6, 0.35), (0.88, 0.05), (1.0, 3e-3))
-"""Where large domains go is decided at temperatures of about what a move typically changes, and what is wrong then is not
-put right later: slow there, fast before and after."""
+"""Where large domains go is decided at temperatures of about what a move typically changes, and what is wrong then is
+not put right later: slow there, fast before and after."""
 _WITH_BOTH_ENDS = _Cooling(course=((0.0, 1.5), (1.0, 3e-3)), homesickness=(8.0, 3.0))
 
 
