@@ -49,6 +49,8 @@ _LEAST_TRIALS = 4
 """With fewer tries than that many trials there are none."""
 _LONGEST_TRIAL = 0.25
 """Nor are there where one of them would take a larger share of the time."""
+_LONG_TRIAL = 0.06
+"""The share of the tries, or of the time, for each trial of a long search: which way is better may show late."""
 _FIRST_MEETING = 0.4
 """From how much of a cooling on the searches go on from the best of them, every tenth of it."""
 _COMPILED_IS_FASTER = 50
@@ -154,14 +156,17 @@ class _Search:
             return
         self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
         passed = self.elapsed()
-        if (passed - begin) * _SLICES > _LONGEST_TRIAL * (end - begin):
+        takes = (passed - begin) * _SLICES / (end - begin)
+        if takes > _LONGEST_TRIAL:
             self._cool(near, self.tries, typical, passed, end, focus)
             return
-        self._cool(near, self.trial, typical, passed, end, focus)
+        longest = min(self.tries, self.trial / takes if takes > 0 else self.tries)
+        trial = max(self.trial, int(_LONG_TRIAL * longest))
+        self._cool(near, trial, typical, passed, end, focus)
         found = self.best().best_cost
-        self._cool(far, self.trial, typical, self.elapsed(), end, focus)
+        self._cool(far, trial, typical, self.elapsed(), end, focus)
         better = far if is_less(self.best().best_cost, found) else near
-        self._cool(better, self.tries - 2 * self.trial, typical, self.elapsed(), end, focus)
+        self._cool(better, self.tries - 2 * trial, typical, self.elapsed(), end, focus)
 
     def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-tries // _SLICE))
