@@ -28,12 +28,13 @@ def read_history(
     asks for none of it."""
     from rebalancer.cluster.units import Seconds
     from rebalancer.execution.journal.location import journal_location
+    from rebalancer.plan.hourly import HOUR
     from rebalancer.policy import History
     from rebalancer.policy.settings import Restore
 
     limits = policy.limits
     horizon = max(limits.cooldown or 0.0, limits.per_domain.within if limits.per_domain else 0.0)
-    horizon = max(horizon, 3600.0 if limits.per_hour is not None else 0.0)
+    horizon = max(horizon, HOUR if limits.per_hour is not None else 0.0)
     now = Seconds(datetime.now(UTC).timestamp())
     restores = policy.names.restore is Restore.WHEN_FREE
     if not horizon and not restores:

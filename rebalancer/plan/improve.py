@@ -13,9 +13,9 @@ from random import Random
 from rebalancer.cluster.units import Seconds
 from rebalancer.plan.bounds import makespan_bound
 from rebalancer.plan.budget import Budget
+from rebalancer.plan.hourly import last_start
 from rebalancer.plan.model import LATE
 from rebalancer.plan.moves import StuckMovesError
-from rebalancer.plan.pace import last_start
 from rebalancer.plan.timeline import Timeline, Timetable
 from rebalancer.plan.trips import Trip
 

@@ -19,9 +19,9 @@ from rebalancer.plan.budget import Budget
 from rebalancer.plan.cuts import MOST_DESTINATIONS, Cut, forbidding, staying
 from rebalancer.plan.describe import Decision, describe
 from rebalancer.plan.experience import Experience
+from rebalancer.plan.hourly import HOUR
 from rebalancer.plan.migration_model import hindrance
 from rebalancer.plan.model import LATE, Deadline, Plan, Step
-from rebalancer.plan.pace import HOUR
 from rebalancer.plan.schedule import Moves, Schedule, StuckMovesError, make_schedule
 from rebalancer.plan.trips import Trips
 from rebalancer.policy.compile import compile_problem

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+from rebalancer.plan.hourly import HourlyStarts
 from rebalancer.plan.ledger import Ledger, Leg
 from rebalancer.plan.migration_model import Forecast
 from rebalancer.plan.moves import Moves, StuckMovesError
 from rebalancer.plan.naming import NamesOnTheWay
-from rebalancer.plan.pace import Pace
 from rebalancer.plan.safety import Safety, kin
 from rebalancer.plan.sequence import Sequence as LegSequence
 from rebalancer.plan.stipulations import Stipulations
@@ -153,7 +153,7 @@ class _Run:
         self.traffic = Traffic(table.budgets, table.link_slots, yielding=table.yielding)
         self.names = NamesOnTheWay(table.moves, table.legs, table.renames)
         self.safety = Safety(table.ledger, table.legs, table.settled, table.kin)
-        self.pace = Pace(table.moves.per_hour, table.moves.moved_lately)
+        self.hourly = HourlyStarts(table.moves.per_hour, table.moves.moved_lately)
         self.time = 0.0
         self.turn = 0
         self.events: list[tuple[float, int, int, int]] = []
@@ -252,7 +252,7 @@ class _Run:
         return None
 
     def _slot_lacking(self, leg: Leg, trip: Trip) -> _Key | None:
-        if self.pace.opens(self.time) > self.time + _SAME:
+        if self.hourly.opens(self.time) > self.time + _SAME:
             return _HOUR
         trips = self.trips
         total = trip.settings.total
@@ -306,7 +306,7 @@ class _Run:
         self.ledger.depart(leg.domain, leg.destination, started.name_after)
         self.names.give_back(index, started.name_before)
         self.safety.take_back(index)
-        self.pace.take_back()
+        self.hourly.take_back()
         del self.under_way[index]
         for host in (leg.source, leg.destination):
             del self.on_host[host][index]
@@ -327,7 +327,7 @@ class _Run:
             changed=changed,
         )
         self.safety.start(index)
-        self.pace.start(self.time)
+        self.hourly.start(self.time)
         self._expect_opening()
         self.names.take(index, name)
         self.ledger.arrive(leg.domain, leg.destination, name)
@@ -348,7 +348,7 @@ class _Run:
 
     def _expect_opening(self) -> None:
         """The event that the hour has room again, where it has none."""
-        opens = self.pace.opens(self.time)
+        opens = self.hourly.opens(self.time)
         if opens > self.time + _SAME:
             heappush(self.events, (opens, _OPEN, _NOBODY, 0))
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from rebalancer.cluster.units import Seconds
 
-__all__ = ["HOUR", "Pace", "last_start"]
+__all__ = ["HOUR", "HourlyStarts", "last_start"]
 
 HOUR = Seconds(3600.0)
 
 
-class Pace:
+class HourlyStarts:
     """Mutable. ``lately``: how long before the plan's start others have started, in seconds."""
 
     def __init__(self, per_hour: int | None, lately: Iterable[float] = ()) -> None:
@@ -39,8 +39,8 @@ def last_start(number: int, per_hour: int | None, lately: Iterable[float] = ()) 
     >>> last_start(5, 2, lately=[600.0])
     6600.0
     """
-    pace, time = Pace(per_hour, lately), 0.0
+    starts, time = HourlyStarts(per_hour, lately), 0.0
     for _ in range(number):
-        time = pace.opens(time)
-        pace.start(time)
+        time = starts.opens(time)
+        starts.start(time)
     return time
