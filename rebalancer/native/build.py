@@ -69,7 +69,7 @@ def machine_code() -> tuple[str, bytes]:
     ints, floats, number = _TYPES["Ints"], _TYPES["Floats"], _TYPES["int"]
     signature = number(ints, floats, ints, floats, number)
 
-    def entry(ci, cf, si, sf, task):  # type: ignore[no-untyped-def]
+    def entry(ci: Any, cf: Any, si: Any, sf: Any, task: Any) -> Any:
         return run(ci, cf, si, sf, task)
 
     function = numba.cfunc(signature, error_model="numpy")(entry)

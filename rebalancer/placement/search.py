@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -75,13 +76,16 @@ class Placement:
     reduced: bool = False
 
 
+_Course: TypeAlias = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Cooling:
     """``course``: how much of the cooling is done, and the temperature then, in terms of what a move typically changes;
     evenly in its logarithm between two such points. ``homesickness``: what being away costs at first and in the end, in
     terms of the temperature."""
 
-    course: tuple[tuple[float, float], ...]
+    course: _Course
     homesickness: tuple[float, float]
     swaps: float = 0.3
     chains: float = 0.3
@@ -105,8 +109,7 @@ _TO_EVEN_OUT = _Cooling(course=((0.0, 0.03), (1.0, 5e-5)), homesickness=(50.0, 8
 _TO_FREE_HOSTS = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(1.0, 0.3), clearances=0.01)
 _FAR = ((0.0, 3.0), (0.05, 1.5), (0.6, 0.35), (0.88, 0.05), (1.0, 3e-3))
 """Where large domains go is decided at temperatures of about what a move typically changes, and what is wrong then is
-not put right later: slow there, fast before and after. Seen of large problems; small ones keep an
-even course."""
+not put right later: slow there, fast before and after. Seen of large problems; small ones keep an even course."""
 _FAR_AND_SMALL = ((0.0, 3.0), (1.0, 3e-3))
 _WITH_BOTH_ENDS = _Cooling(course=((0.0, 1.5), (1.0, 3e-3)), homesickness=(8.0, 3.0))
 
@@ -152,23 +155,29 @@ class _Search:
         if focus == 1 and typical <= 0:
             typical = 1.0  # what repairs is too rare to be met by chance alone
         near = _cooling(self.searches[0], focus)
-        far = _far(near, len(self.searches) > 1)
+        far = _far(near, _FAR if len(self.searches) > 1 else _FAR_AND_SMALL)
         if typical <= 0 or far is None or self.tries < _LEAST_TRIALS * self.trial:
             self._cool(near, self.tries, typical, begin, end, focus)
             return
         self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
         passed = self.elapsed()
-        takes, span = (passed - begin) * _SLICES, end - begin
-        if takes > _LONGEST_TRIAL * span:
+        trial = self._trial_tries((passed - begin) * _SLICES, end - begin)
+        if trial == 0:
             self._cool(near, self.tries, typical, passed, end, focus)
             return
-        longest = min(self.tries, self.trial * span / takes if takes > 0 else self.tries)
-        trial = max(self.trial, int(_LONG_TRIAL * longest))
         self._cool(near, trial, typical, passed, end, focus)
         found = self.best().best_cost
         self._cool(far, trial, typical, self.elapsed(), end, focus)
         better = far if is_less(self.best().best_cost, found) else near
         self._cool(better, self.tries - 2 * trial, typical, self.elapsed(), end, focus)
+
+    def _trial_tries(self, takes: float, span: float) -> int:
+        """Of each of the two trials; 0: there is no time for them. ``takes``: how long the shortest one takes, of
+        ``span``, which is all the time that there is."""
+        if takes > _LONGEST_TRIAL * span:
+            return 0
+        longest = min(self.tries, self.trial * span / takes if takes > 0 else self.tries)
+        return max(self.trial, int(_LONG_TRIAL * longest))
 
     def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-tries // _SLICE))
@@ -291,12 +300,12 @@ def _cooling(engine: Engine, focus: int) -> _Cooling:
     return _TO_EVEN_OUT if engine.evens_out else _TO_BETTER
 
 
-def _far(near: _Cooling, large: bool) -> _Cooling | None:
+def _far(near: _Cooling, course: _Course) -> _Cooling | None:
     """What may be better: to begin where most of what moves gain is lost again, with less of a pull home."""
     if near in (_TO_REPAIR, _TO_FREE_HOSTS):
         return None
     home, swaps = ((4.0, 2.0), 0.2) if near is _WITH_BOTH_ENDS else ((0.0, 0.0), 0.4)
-    return replace(near, course=_FAR if large else _FAR_AND_SMALL, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
+    return replace(near, course=course, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
 
 
 def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:
