@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["EXAMPLE", "ROOT", "copy_example", "rebalance"]
+__all__ = ["EXAMPLE", "ROOT", "copy_example", "read_until", "rebalance"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "examples" / "quickstart"
@@ -21,6 +21,17 @@ def copy_example(folder: Path, *, speed: int = 10_000) -> Path:
     inventory = folder / "inventory.yaml"
     inventory.write_text(re.sub(r"speed=\d+", f"speed={speed}", inventory.read_text("utf-8")), "utf-8")
     return folder
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    """What a process has said on standard error, up to the line with the word."""
+    assert process.stderr is not None
+    seen = ""
+    while word not in seen:
+        line = process.stderr.readline()
+        assert line, f"it ended without {word!r}:\n{seen}"
+        seen += line
+    return seen
 
 
 def rebalance(*arguments: str, folder: Path, columns: int = 80, **environment: str) -> subprocess.CompletedProcess[str]:

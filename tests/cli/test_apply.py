@@ -17,7 +17,7 @@ from rebalancer_simulator import Breakdown, Faults, SimulatorDriver
 
 from rebalancer.cluster.snapshot import parse_snapshot
 from rebalancer.execution import Journal
-from tests.cli.commands import copy_example
+from tests.cli.commands import copy_example, read_until
 
 POLICY = ("-p", "./policy.yaml")
 
@@ -156,10 +156,7 @@ def start(folder: Path, *arguments: str, **streams: object) -> subprocess.Popen[
 def test_ctrl_c_finishes_what_runs_and_twice_cancels_it(tmp_path, times):
     folder = copy_example(tmp_path / "example", speed=200)
     with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stderr is not None
-        seen = ""
-        while "started" not in seen:
-            seen += running.stderr.readline()
+        seen = read_until(running, "started")
         for _ in range(times):
             running.send_signal(signal.SIGINT)
             time.sleep(0.3)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from rebalancer.cluster.snapshot import parse_snapshot
 from rebalancer.execution import Journal
-from tests.cli.commands import copy_example
+from tests.cli.commands import copy_example, read_until
 from tests.cli.test_apply import POLICY, start
 
 BUILD = "6ba98847-86be-5f2c-b983-66f6e4dc45f9"
@@ -21,6 +23,19 @@ def where(folder: Path) -> dict[str, tuple[str, str]]:
     """Host and name by UUID of every domain, as the simulated world has it now."""
     cluster = parse_snapshot((folder / "world.yaml").read_text("utf-8"), "world.yaml")
     return {domain.uuid: (domain.host, domain.name) for domain in cluster.domains}
+
+
+@contextmanager
+def partly_done(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
+    """Run 1 in a process of its own, once a step is done, until it has ended; the folder becomes the current
+    directory, and its inventory and journal those of all commands."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("REBALANCE_INVENTORY", "inventory.yaml")
+    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
+    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
+        read_until(running, "✔")
+        yield running
+        running.communicate(timeout=60)
 
 
 # Looking
@@ -103,13 +118,8 @@ def test_nothing_to_resume(cli, example):
 def test_a_killed_run_is_resumed(tmp_path, monkeypatch, cli):
     folder = copy_example(tmp_path / "example", speed=200)
     before = where(folder)
-    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "✔" not in seen:
-            seen += running.stderr.readline()
+    with partly_done(folder, monkeypatch) as running:
         running.kill()
-        running.communicate(timeout=60)
-    monkeypatch.chdir(folder)
     there = ("-i", "inventory.yaml", "--journal", "journal.sqlite")
     assert "interrupted" in cli("runs", *there[2:]).out
     shown = cli("runs", "show", "1", *there[2:])
@@ -127,15 +137,8 @@ def test_a_killed_run_is_resumed(tmp_path, monkeypatch, cli):
 @pytest.mark.parametrize("now", [False, True])
 def test_a_run_whose_process_is_dead_is_settled_and_starts_nothing_more(tmp_path, monkeypatch, cli, now):
     folder = copy_example(tmp_path / "example", speed=60)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("REBALANCE_INVENTORY", "inventory.yaml")
-    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
-    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "✔" not in seen:
-            seen += running.stderr.readline()
+    with partly_done(folder, monkeypatch) as running:
         running.kill()
-        running.communicate(timeout=60)
     told = cli("cancel", *(["--now"] if now else []))
     assert told.status == 4
     assert f"what still runs is {'cancelled' if now else 'watched until it ends'}" in told.err
@@ -153,9 +156,7 @@ def test_what_has_ended_does_not_hide_a_run_that_has_not(tmp_path, cli, monkeypa
     monkeypatch.chdir(folder)
     monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
     with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "started" not in seen:
-            seen += running.stderr.readline()
+        read_until(running, "started")
         with Journal(folder / "journal.sqlite") as journal:
             journal.finish_run(journal.start_run("{}", "quickstart"), complete=True)
         told = cli("cancel", "--now", "--wait")
@@ -167,9 +168,7 @@ def test_what_has_ended_does_not_hide_a_run_that_has_not(tmp_path, cli, monkeypa
 def test_a_run_of_another_process_is_stopped(tmp_path, cli, monkeypatch, now):
     folder = copy_example(tmp_path / "example", speed=100)
     with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "started" not in seen:
-            seen += running.stderr.readline()
+        read_until(running, "started")
         monkeypatch.chdir(folder)
         told = cli("cancel", "--journal", "journal.sqlite", "--wait", *(["--now"] if now else []))
         out, _ = running.communicate(timeout=60)
@@ -184,9 +183,7 @@ def test_a_run_of_another_process_is_stopped(tmp_path, cli, monkeypatch, now):
 def test_a_second_controller_is_told_who_has_the_hosts(tmp_path, cli, monkeypatch):
     folder = copy_example(tmp_path / "example", speed=100)
     with start(folder, "apply", *POLICY, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "started" not in seen:
-            seen += running.stderr.readline()
+        read_until(running, "started")
         monkeypatch.chdir(folder)
         second = cli("apply", *POLICY, "-i", "inventory.yaml", "--journal", "journal.sqlite", "--yes")
         resumed = cli("resume", "1", "-i", "inventory.yaml", "--journal", "journal.sqlite")
@@ -251,15 +248,8 @@ def test_a_run_with_open_ends_is_settled_before_it_is_rolled_back(cli, example):
 
 def stopped_early(folder: Path, cli, monkeypatch) -> None:
     """Run 1, some of whose steps are done and some not started; the folder becomes the current directory."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("REBALANCE_INVENTORY", "inventory.yaml")
-    monkeypatch.setenv("REBALANCE_JOURNAL", "journal.sqlite")
-    with start(folder, "apply", *POLICY, "--yes", stderr=subprocess.PIPE) as running:
-        seen = ""
-        while "✔" not in seen:
-            seen += running.stderr.readline()
+    with partly_done(folder, monkeypatch):
         cli("cancel", "--now", "--wait")
-        running.communicate(timeout=60)
 
 
 def test_a_run_that_was_rolled_back_is_not_gone_on_with(tmp_path, cli, monkeypatch):

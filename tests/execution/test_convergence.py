@@ -94,7 +94,7 @@ def test_a_guest_that_was_suspended_in_vain_runs_on() -> None:
     assert [event["taken"] for event in bench.events("remains")] == ["let go on at its source"]
 
 
-def test_that_a_guest_is_suspended_is_durable_before_it_is() -> None:
+def test_that_a_guest_is_suspended_is_durable_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     bench, settings = bench_with(Rung.PAUSE, Rung.CANCEL)
     known: list[object] = []
     suspend = bench.simulation.suspend
@@ -103,7 +103,7 @@ def test_that_a_guest_is_suspended_is_durable_before_it_is() -> None:
         known.extend(taken(bench))
         suspend(transfer)
 
-    bench.simulation.suspend = noting  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.simulation, "suspend", noting)
     bench.run(plan(bench.world, step(bench.world, 1, "a", "h1", "h2", settings=settings, converges=False)))
     assert known == taken(bench) == ["pause"]
 

@@ -30,29 +30,24 @@ def bytes_of(moves: Moves, most: float) -> MoveLimits:
     return MoveLimits(budgets=(Budget(name="max_bytes", amount=amount, bucket=np.zeros(3, dtype=np.int64), most=most),))
 
 
-@pytest.mark.parametrize(
-    "moves",
-    [
-        pytest.param(limited(2), id="max_moves"),
-        pytest.param(limited(limits=bytes_of(world(*BYSTANDER), 13 * GIB)), id="max_bytes"),
-        pytest.param(limited(limits=MoveLimits(per_host=2)), id="per_host"),
-        pytest.param(limited(limits=MoveLimits(arrivals_per_host=1)), id="arrivals_per_host"),
-    ],
-)
+def limited_by_each(more: int) -> dict[str, Moves]:
+    """By one limit each: as much as the moves to their goals take, and ``more``."""
+    size = bytes_of(world(*BYSTANDER), (13 + more) * GIB)
+    return {
+        "max_moves": limited(2 + more),
+        "max_bytes": limited(limits=size),
+        "per_host": limited(limits=MoveLimits(per_host=2 + more)),
+        "arrivals_per_host": limited(limits=MoveLimits(arrivals_per_host=1 + more)),
+    }
+
+
+@pytest.mark.parametrize("moves", limited_by_each(0).values(), ids=limited_by_each(0))
 def test_nobody_steps_aside_beyond_a_limit(moves: Moves) -> None:
     with pytest.raises(StuckMovesError, match="'limits:' let no more domains make room"):
         schedule(moves)
 
 
-@pytest.mark.parametrize(
-    "moves",
-    [
-        pytest.param(limited(3), id="max_moves"),
-        pytest.param(limited(limits=bytes_of(world(*BYSTANDER), 14 * GIB)), id="max_bytes"),
-        pytest.param(limited(limits=MoveLimits(per_host=3)), id="per_host"),
-        pytest.param(limited(limits=MoveLimits(arrivals_per_host=2)), id="arrivals_per_host"),
-    ],
-)
+@pytest.mark.parametrize("moves", limited_by_each(1).values(), ids=limited_by_each(1))
 def test_within_a_limit_somebody_does(moves: Moves) -> None:
     steps = schedule(moves)
     verify(moves, steps)
