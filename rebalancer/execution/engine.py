@@ -115,18 +115,16 @@ class Engine:
 
     def carry_out(self) -> None:
         while self._record.lost is None:
-            if not (self._pending or self._running):
-                self._last_look = True
-                if not self._reopen():
-                    break
             self._cancel_if_asked()
             self._look_after()
             self._reopen()
             self._changed = self._is_news() or self._changed
             if self._changed and self._start_more():
                 continue
-            if not self._running and not (self._may_start and (self._gates.waiting or self._hooks.waiting)):
-                break
+            if self._is_over:
+                self._last_look = True
+                if not self._reopen():
+                    break
             self._tell_what_holds()
             self._clock.sleep(Seconds(POLL))
         self._close()
@@ -203,6 +201,12 @@ class Engine:
     @property
     def _may_start(self) -> bool:
         return not self._stop.requested and self._record.broken is None
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing runs, and nothing will start that has not."""
+        waits = self._pending and self._may_start and (self._gates.waiting or self._hooks.waiting)
+        return not (self._running or waits)
 
     # Looking after what runs
 

@@ -105,6 +105,20 @@ def test_a_run_that_goes_on_looks_again_at_what_could_not_be_asked() -> None:
     assert (row.state, row.reason) == ("failed", outcome.reason)
 
 
+def test_a_run_looks_again_before_it_ends_whatever_else_ended_last() -> None:
+    """What waited for the step that failed is skipped long before; the other ends right when its host answers."""
+    world = cluster(["h1", "h2", "h4"], [domain("a", "h4"), domain("b", "h1", memory=5 * GB)], memory=12 * GB)
+    faults = Faults(
+        breakdowns=(replace(DOUBLES, fraction=1.0, late=45.0),), outages=(Outage(host="h1", since=5.0, until=16.0),)
+    )
+    bench = Bench(world, faults)
+    moves = (1, "a", "h4", "h2"), (2, "b", "h1", "h2")
+    steps = [*(step(world, *move) for move in moves), step(world, 3, "a", "h2", "h1", after=["s1"])]
+    result = bench.run(plan(world, *steps))
+    assert bench.placement() == {uuid("a"): ["h4"], uuid("b"): ["h2"]}
+    assert "h2 had started it all the same" in result.outcomes["s1"].reason
+
+
 def test_what_could_not_be_asked_and_is_well_is_told_so() -> None:
     silent = Outage(host="h2", since=0.5, until=50.0)
     _, result = long_run(Faults(breakdowns=(Breakdown(nth=1),), outages=(silent,)), after=["s1"])
