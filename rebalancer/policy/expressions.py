@@ -46,6 +46,8 @@ MAX_LENGTH = 2000
 MAX_LOOPS = 2
 """Of ``map``, ``filter``, ``all``, ``exists`` and ``exists_one`` together: each may double what it is given."""
 
+MAX_KNOWN = 100_000
+"""Values of an expression that are remembered."""
 MAX_PAIRS = 1_000_000
 """Different domains × different hosts that an expression over both is asked about: a few seconds."""
 
@@ -203,13 +205,28 @@ class _Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class DomainSelector(_Expression):
+class _OfDomain(_Expression):
+    """An expression over a domain."""
+
+    def _value(self, domain: Domain) -> Any:
+        """As :meth:`_evaluate`; domains that are alike in what is read are asked about once."""
+        read = tuple(_frozen(getattr(domain, name), key) for name, key in _read_of_domain(self.source))
+        known = _known_values(self._kind, self.source)
+        if read not in known:
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            known[read] = self._evaluate(_of_domain(domain))
+        return known[read]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSelector(_OfDomain):
     """Which domains: ``labels.app == 'db' && name.startsWith('prod-')``."""
 
     _kind = _Kind("domain", _OF_DOMAIN, (cel.Type.BOOL,), "true or false", "labels.app == 'db'")
 
     def matches(self, domain: Domain) -> bool:
-        return self.source == "true" or self._evaluate(_of_domain(domain)) is True
+        return self.source == "true" or self._value(domain) is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +250,13 @@ class LinkSelector(_Expression):
 
 
 @dataclass(frozen=True, slots=True)
-class DomainKey(_Expression):
+class DomainKey(_OfDomain):
     """Which group a domain belongs to: ``labels.app + '/' + labels.tier``; None: to none."""
 
     _kind = _Kind("domain", _OF_DOMAIN, (cel.Type.STRING,), "text", "labels.app")
 
     def key(self, domain: Domain) -> str | None:
-        found = self._evaluate(_of_domain(domain))
+        found = self._value(domain)
         return None if found is None else str(found)
 
 
@@ -247,13 +264,13 @@ _NUMBER = (cel.Type.DOUBLE, cel.Type.INT, cel.Type.UINT)
 
 
 @dataclass(frozen=True, slots=True)
-class DomainNumber(_Expression):
+class DomainNumber(_OfDomain):
     """A number for each domain: ``uses.cpu * 2.0 + double(labels.price)``; None: it has none."""
 
     _kind = _Kind("domain", _OF_DOMAIN, _NUMBER, "a number", "double(labels.price)")
 
     def number(self, domain: Domain) -> float | None:
-        found = self._evaluate(_of_domain(domain))
+        found = self._value(domain)
         return None if found is None else float(found)
 
 
@@ -309,6 +326,19 @@ def _frozen(value: object, key: str = "") -> Hashable:
 
 
 @lru_cache(maxsize=4096)
+def _known_values(_kind: _Kind, _source: str) -> dict[Hashable, Any]:
+    """The values of an expression, by what it reads of a domain."""
+    return {}
+
+
+@lru_cache(maxsize=4096)
+def _read_of_domain(source: str) -> tuple[tuple[str, str], ...]:
+    """What an expression over a domain reads: (variable, key), no key for the whole variable. May name too much, as
+    where a loop's variable is called like one of the domain's, never too little."""
+    return tuple(dict.fromkeys((name, key) for name, key in _VARIABLE.findall(_QUIET.sub(" ", source))))
+
+
+@lru_cache(maxsize=4096)
 def _reads(source: str) -> tuple[tuple[str, str, str], ...]:
     """What an expression over a pair reads: (``domain`` or ``host``, variable, key), no key for the whole variable.
 
@@ -358,6 +388,7 @@ _LITERAL = r"[rR]?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\
 _QUIET = re.compile(rf"{_LITERAL}|//[^\n]*", re.DOTALL)
 _LOOP = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(")
 _PART = re.compile(r"\b(domain|host)\s*\.\s*(\w+)(?:\s*\.\s*(\w+)(?!\w|\s*\())?")
+_VARIABLE = re.compile(rf"\b({'|'.join(_OF_DOMAIN)})\b(?:\s*\.\s*(\w+)(?!\w|\s*\())?")
 _PATTERN = re.compile(rf"\.\s*matches\s*\(\s*({_LITERAL})\s*\)", re.DOTALL)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 
@@ -66,6 +67,16 @@ class View:
     def accepting(self) -> BoolArray:
         """bool[H]: hosts that may take domains: up, and not to be emptied."""
         return np.array([host.state is HostState.UP for host in self.hosts], dtype=np.bool_)
+
+    @cached_property
+    def distances(self) -> FloatArray:
+        """float[H, H]: how far it is from each host to each, as they say themselves; 0 where nothing is known."""
+        names = [host.name for host in self.hosts]
+        found = np.zeros((len(names), len(names)))
+        for row, host in zip(found, self.hosts, strict=True):
+            row[:] = list(map(host.distance.get, names, repeat(0.0)))
+        np.fill_diagonal(found, 0.0)
+        return found
 
     def demand(self, resource: str, load: str | None = None) -> FloatArray:
         """float[D], in base units: by a statistic, or what domains use where none is given or known; 0 for a domain

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.roadef MODEL ASSIGNMENT -o OUT --time-limit 60 [--keep DIR]
 
-A process is a domain, a machine a host, a service a group. From the challenge's two files a snapshot and a policy are
-written; the public pipeline reads, compiles and searches; the new assignment is written in the challenge's format.
+A process is a domain, a machine a host, a service a group. From the challenge's two files a cluster and a policy are
+made; the public pipeline reads the policy, compiles and searches; the new assignment is written in the challenge's
+format.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rebalancer.cluster.snapshot import parse_snapshot
+from rebalancer.cluster import Capabilities, Cluster, Domain, Host
+from rebalancer.cluster.snapshot import dump_snapshot
 from rebalancer.errors import InvalidInput
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
@@ -25,7 +27,7 @@ from rebalancer.placement.search import search
 from rebalancer.placement.state import State
 from rebalancer.policy import Compiled, check_policy, compile_problem, load_policies
 
-__all__ = ["Instance", "compiled", "main", "policy_text", "read_assignment", "read_model", "score", "snapshot_text"]
+__all__ = ["Instance", "cluster", "compiled", "main", "policy_text", "read_assignment", "read_model", "score"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,8 @@ class Machine:
     location: int
     capacity: list[int]
     safety: list[int]
-    move_cost: list[int]
-    """To each machine."""
+    move_cost: IntArray
+    """int[M]: to each machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,30 +79,27 @@ class Instance:
 
 
 def read_model(text: str) -> Instance:
-    numbers = iter(map(int, text.split()))
-
-    def take(count: int) -> list[int]:
-        return [next(numbers) for _ in range(count)]
-
-    resources = [take(2) for _ in range(next(numbers))]
-    r, m = len(resources), next(numbers)
+    numbers = _Numbers(text)
+    take = numbers.take
+    resources = [take(2) for _ in range(numbers.one())]
+    r, m = len(resources), numbers.one()
     machines = [
         Machine(
-            neighbourhood=next(numbers),
-            location=next(numbers),
+            neighbourhood=numbers.one(),
+            location=numbers.one(),
             capacity=take(r),
             safety=take(r),
-            move_cost=take(m),
+            move_cost=numbers.row(m),
         )
         for _ in range(m)
     ]
-    services = [_service(numbers, take) for _ in range(next(numbers))]
+    services = [Service(spread=numbers.one(), needs=take(numbers.one())) for _ in range(numbers.one())]
     processes = [
-        Process(service=next(numbers), requirement=take(r), move_cost=next(numbers)) for _ in range(next(numbers))
+        Process(service=numbers.one(), requirement=take(r), move_cost=numbers.one()) for _ in range(numbers.one())
     ]
     balances = [
-        Balance(first=next(numbers), second=next(numbers), target=next(numbers), weight=next(numbers))
-        for _ in range(next(numbers))
+        Balance(first=numbers.one(), second=numbers.one(), target=numbers.one(), weight=numbers.one())
+        for _ in range(numbers.one())
     ]
     process_weight, service_weight, machine_weight = take(3)
     return Instance(
@@ -116,9 +115,22 @@ def read_model(text: str) -> Instance:
     )
 
 
-def _service(numbers: Iterator[int], take: Callable[[int], list[int]]) -> Service:
-    spread = next(numbers)
-    return Service(spread=spread, needs=take(next(numbers)))
+class _Numbers:
+    """The numbers of a text, one after another: 25 million of them in the largest models."""
+
+    def __init__(self, text: str) -> None:
+        self._numbers = np.fromstring(text, dtype=np.int64, sep=" ")
+        self._next = 0
+
+    def row(self, count: int) -> IntArray:
+        self._next += count
+        return self._numbers[self._next - count : self._next]
+
+    def take(self, count: int) -> list[int]:
+        return [int(number) for number in self.row(count)]
+
+    def one(self) -> int:
+        return self.take(1)[0]
 
 
 def read_assignment(text: str) -> list[int]:
@@ -126,36 +138,38 @@ def read_assignment(text: str) -> list[int]:
     return [int(number) for number in text.split()]
 
 
-def snapshot_text(instance: Instance, assignment: Sequence[int]) -> str:
-    hosts = [
-        {
-            "name": f"m{index}",
-            "labels": {"location": str(machine.location), "neighbourhood": str(machine.neighbourhood)},
-            "capacity": {
+def cluster(instance: Instance, assignment: Sequence[int]) -> Cluster:
+    """The machines and processes, each where the assignment has it."""
+    able = Capabilities(live=True, offline=True, rename=True)
+    names = [f"m{index}" for index in range(len(instance.machines))]
+    hosts = (
+        Host(
+            name=name,
+            labels={"location": str(machine.location), "neighbourhood": str(machine.neighbourhood)},
+            capacity={
                 **{f"r{r}": amount for r, amount in enumerate(machine.capacity)},
                 **{f"r{r}_safe": amount for r, amount in enumerate(machine.safety)},
             },
-            "distance": {f"m{other}": cost for other, cost in enumerate(machine.move_cost) if cost and other != index},
-            "migration": {"live": True, "offline": True, "rename": True},
-        }
-        for index, machine in enumerate(instance.machines)
-    ]
-    domains = [
-        {
-            "name": f"p{index}",
-            "uuid": f"00000000-0000-4000-8000-{index:012d}",
-            "host": f"m{assignment[index]}",
-            "uses": {f"r{r}": amount for r, amount in enumerate(process.requirement)},
-            "labels": {
+            distance=dict(zip(names, machine.move_cost.tolist(), strict=True)),
+            migration=able,
+        )
+        for name, machine in zip(names, instance.machines, strict=True)
+    )
+    domains = (
+        Domain(
+            name=f"p{index}",
+            uuid=f"00000000-0000-4000-8000-{index:012d}",
+            host=names[assignment[index]],
+            uses={f"r{r}": amount for r, amount in enumerate(process.requirement)},
+            labels={
                 "service": f"s{process.service}",
                 "spread": str(instance.services[process.service].spread),
                 "move_cost": str(process.move_cost),
             },
-        }
+        )
         for index, process in enumerate(instance.processes)
-    ]
-    header = {"apiVersion": "rebalancer/v1", "kind": "Cluster", "metadata": {"name": "roadef"}}
-    return json.dumps({**header, "hosts": hosts, "domains": domains}, indent=1)
+    )
+    return Cluster(name="roadef", hosts=tuple(hosts), domains=tuple(domains))
 
 
 def policy_text(instance: Instance) -> str:
@@ -191,14 +205,14 @@ def _goals(instance: Instance) -> Iterator[dict[str, object]]:
         yield {"move_cost": moves}
 
 
-def compiled(snapshot: str, policy: str) -> Compiled:
+def compiled(instance: Instance, assignment: Sequence[int]) -> Compiled:
     """The public pipeline up to the search; raises InvalidInput where the policy does not fit the cluster."""
-    cluster = parse_snapshot(snapshot, "cluster.json")
+    placed, policy = cluster(instance, assignment), policy_text(instance)
     found = load_policies(["./policy.json"], lambda _: policy)
-    errors, _ = check_policy(found, cluster)
+    errors, _ = check_policy(found, placed)
     if errors:
         raise InvalidInput(list(errors))
-    return compile_problem(found, cluster)
+    return compile_problem(found, placed)
 
 
 def score(problem: Problem, placement: IntArray) -> tuple[int, dict[str, int]]:
@@ -224,12 +238,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     instance = read_model(given.model.read_text())
     assignment = read_assignment(given.assignment.read_text())
-    snapshot, policy = snapshot_text(instance, assignment), policy_text(instance)
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
-        (given.keep / "cluster.json").write_text(snapshot)
-        (given.keep / "policy.json").write_text(policy)
-    problem = compiled(snapshot, policy).problem
+        (given.keep / "cluster.json").write_text(dump_snapshot(cluster(instance, assignment)))
+        (given.keep / "policy.json").write_text(policy_text(instance))
+    problem = compiled(instance, assignment).problem
     ready = time.monotonic() - start
     limit = 0.97 * given.time_limit  # the rest is for writing
     placement = search(problem, seed=given.seed, effort=10, elapsed=lambda: (time.monotonic() - start) / limit)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebalancer.cluster import Cluster, Link
+from rebalancer.cluster import Cluster, DomainState, Link
 from rebalancer.cluster.units import BytesPerSecond
 from rebalancer.documents import Model, parse_document, validate
 from rebalancer.errors import InvalidInput
@@ -101,6 +102,28 @@ def test_a_pair_is_told_apart_by_what_is_read_of_it(source: str, rows: list[list
     hosts = [host("h1", labels={"serves": "shop"}), host("h2")]
     row_of, table = PairCondition(source).table(domains, hosts)
     assert [table[row] for row in row_of] == rows
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ("labels.app + host", ["shoph1", "shoph2", None]),
+        ("labels['app'] + labels . tier", ["shop1", "shop2", None]),
+        ("labels.exists(name, name == 'tier') ? labels.tier : name", ["1", "2", "c"]),
+        ("has(labels.tier) ? string(uses.cpu) : 'none'", ["1", "2", "none"]),
+        ("string(loads.p95.cpu) // name", ["3", "4", None]),
+        ("uuid == '' || !persistent || state == 'paused' ? 'odd' : 'name'", ["name", "odd", "name"]),
+        ("labels.size() > 1 ? 'many' : 'few'", ["many", "many", "few"]),
+    ],
+)
+def test_domains_are_told_apart_by_whatever_is_read_of_them(source: str, values: list[str | None]) -> None:
+    first = domain("a", "h1", labels={"app": "shop", "tier": "1"}, uses={"cpu": 1.0})
+    second = replace(
+        domain("b", "h2", labels={"app": "shop", "tier": "2"}, uses={"cpu": 2.0}), state=DomainState.PAUSED
+    )
+    third = domain("c", "h1")
+    domains = [replace(first, loads={"p95": {"cpu": 3.0}}), replace(second, loads={"p95": {"cpu": 4.0}}), third]
+    assert [DomainKey(source).key(each) for each in [*domains, *domains]] == [*values, *values]
 
 
 def test_pairs_that_are_alike_are_looked_at_once() -> None:

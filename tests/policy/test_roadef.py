@@ -10,9 +10,10 @@ from random import Random
 import numpy as np
 import pytest
 
+from rebalancer.cluster.snapshot import differences, parse_snapshot
 from rebalancer.placement.search import search
 from rebalancer.placement.state import State
-from tests.benchmarks.roadef import Instance, compiled, main, policy_text, read_model, score, snapshot_text
+from tests.benchmarks.roadef import Instance, cluster, compiled, main, policy_text, read_model, score
 
 Assignment = list[int]
 
@@ -123,7 +124,7 @@ INSTANCES = instances(12)
 def test_any_assignment_costs_and_breaks_what_the_statement_says(number: int) -> None:
     _, instance, start = INSTANCES[number]
     random = Random(number)
-    problem = compiled(snapshot_text(instance, start), policy_text(instance)).problem
+    problem = compiled(instance, start).problem
     assert score(problem, problem.start)[0] == cost(instance, start, start)
     for assignment in others(random, instance, start):
         placement = np.array(assignment)
@@ -145,7 +146,7 @@ def test_every_kind_of_constraint_is_broken_by_some() -> None:
 @pytest.mark.parametrize("number", range(len(INSTANCES)))
 def test_what_the_search_finds_is_allowed_and_no_worse(number: int) -> None:
     _, instance, start = INSTANCES[number]
-    problem = compiled(snapshot_text(instance, start), policy_text(instance)).problem
+    problem = compiled(instance, start).problem
     found = search(problem, effort=1).host
     assert broken(instance, start, found.tolist()) == set()
     assert score(problem, found)[0] == cost(instance, start, found.tolist()) <= cost(instance, start, start)
@@ -160,5 +161,6 @@ def test_files_in_files_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     found = [int(number) for number in (tmp_path / "out.txt").read_text().split()]
     printed = json.loads(capsys.readouterr().out)
     assert (printed["before"], printed["after"]) == (cost(instance, start, start), cost(instance, start, found))
-    assert json.loads((tmp_path / "kept" / "policy.json").read_text())["kind"] == "Policy"
-    assert json.loads((tmp_path / "kept" / "cluster.json").read_text())["kind"] == "Cluster"
+    assert (tmp_path / "kept" / "policy.json").read_text() == policy_text(instance)
+    kept = parse_snapshot((tmp_path / "kept" / "cluster.json").read_text(), "cluster.json")
+    assert differences(kept, cluster(instance, start)) == ()

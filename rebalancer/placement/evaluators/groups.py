@@ -59,7 +59,7 @@ def _counts(group: IntArray, zone: IntArray, start: IntArray, groups: int | None
 class GroupMostEvaluator(Evaluator):
     def __init__(self, primitive: GroupMost, start: IntArray) -> None:
         self.group, self.zone, self.most = primitive.group, primitive.zone, primitive.most
-        self.count = primitive.fixed.astype(np.int64).copy()
+        self.count = primitive.fixed.astype(np.int64)
         zone = self.zone[start]
         member = (self.group >= 0) & (zone >= 0)
         np.add.at(self.count, (self.group[member], zone[member]), 1)
@@ -81,7 +81,7 @@ class GroupMostEvaluator(Evaluator):
         return change
 
     def cost(self) -> float:
-        return float(np.maximum(self.count - self.most, 0).sum())
+        return float((self.count[self.count > self.most] - self.most).sum())
 
     def shift(self, domain: int, source: int) -> FloatArray:
         return self._change(self.most, domain, source)

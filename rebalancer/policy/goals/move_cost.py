@@ -93,12 +93,8 @@ class MoveCost(Goal):
             term = self.term(GroupMoves(group=groups_of(by.group, by.select, view)), by.weight)
             yield replace(term, name=f"{self.title} per {short(by.group)}")
         if self.per_distance is not None:
-            distance = [[host.distance.get(other.name, 0.0) for other in view.hosts] for host in view.hosts]
-            matrix = np.array(distance, dtype=np.float64).reshape(len(view.hosts), len(view.hosts))
-            np.fill_diagonal(matrix, 0.0)
-            yield replace(
-                self.term(DistanceCost(distance=matrix), self.per_distance.weight), name=f"{self.title} per distance"
-            )
+            term = self.term(DistanceCost(distance=view.distances), self.per_distance.weight)
+            yield replace(term, name=f"{self.title} per distance")
 
     def check(self, view: View) -> Iterator[Finding]:
         number = self.per_move

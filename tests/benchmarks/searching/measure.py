@@ -106,7 +106,7 @@ def _problem(kind: str, first: str, second: str) -> Problem:
     if kind == "roadef":
         instance = roadef.read_model(Path(first).read_text())
         assignment = roadef.read_assignment(Path(second).read_text())
-        return roadef.compiled(roadef.snapshot_text(instance, assignment), roadef.policy_text(instance)).problem
+        return roadef.compiled(instance, assignment).problem
     if kind == "evacuate":
         return compile_problem(policy(EVACUATE), crowded(int(first), int(second))).problem
     return compile_problem(policy(BALANCE), skewed(int(first), int(second))).problem
