@@ -50,11 +50,12 @@ def shared_names(view: View) -> set[str]:
 def _term(view: View, names: set[str], where: BoolArray) -> Term:
     index = {name: number for number, name in enumerate(sorted(names))}
     group = np.array([index.get(domain.name, -1) for domain in view.domains], dtype=np.int64)
-    zone = np.where(where, np.arange(len(view.hosts)), -1).astype(np.int64)
-    fixed = np.zeros((len(index), len(view.hosts)), dtype=np.int64)
+    zone = np.where(where, np.cumsum(where) - 1, -1).astype(np.int64)
+    fixed = np.zeros((len(index), int(where.sum())), dtype=np.int64)
     for (name, host), number in _standing(view, index).items():
         # Two definitions of one name cannot be on a host; more than one would be an unreadable mess, not a demand.
-        fixed[index[name], view.host_index[host]] = min(number, 1)
+        if where[view.host_index[host]]:
+            fixed[index[name], zone[view.host_index[host]]] = min(number, 1)
     return Term(name=NAMES, primitive=GroupMost(group=group, zone=zone, most=1, fixed=fixed))
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState, Host, HostState, MigrationTraits
+from rebalancer.placement import search
 from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.policy import Compiled, Names, OnClash, Policy, compile_problem
 from tests.cluster.clusters import clusters
@@ -142,6 +143,17 @@ def test_a_name_that_is_only_defined_is_taken() -> None:
     stopped = replace(DATABASES[1], state=DomainState.SHUT_OFF)
     found = compiled([host("h1"), host("h2")], [DATABASES[0], stopped], Names(on_clash=OnClash.FORBID))
     assert broken(found, {"uuid-database": "h2"}) == {"names": 1}
+
+
+@pytest.mark.parametrize("unable", ["h1", "h2", "h3"])
+def test_a_name_that_is_defined_on_a_host_that_can_rename_is_no_matter_elsewhere(unable: str) -> None:
+    hosts = [host(name, migration=replace(ABLE, rename=name != unable)) for name in ("h1", "h2", "h3")]
+    home, *others = (name for name in ("h2", "h1", "h3") if name != unable)
+    defined = [domain("web", name, uuid=name, state=DomainState.SHUT_OFF) for name in (*others, unable)]
+    found = compiled(hosts, [domain("web", home), *defined])
+    assert search(found.problem).host.tolist() == found.problem.start.tolist()
+    assert broken(found, {"uuid-web": unable}) == {"names": 1}
+    assert broken(found, {"uuid-web": others[0]}) == {}
 
 
 def test_by_default_hosts_that_cannot_rename_are_avoided() -> None:
