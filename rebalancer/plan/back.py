@@ -134,6 +134,8 @@ def _policy(cluster: Cluster, homes: Mapping[str, Home], run: Plan) -> Policy:
             *({"pin": {"select": _one_of(uuids), "hosts": [host]}} for host, uuids in at_home.items()),
             {"stay": {"select": f"!({_one_of(sorted(homes))})"}},
         ],
+        # Where all go is given.
+        "names": {"rename_cost": 0},
         "links": [{"select": f"name == {json.dumps(link.name)}", **_caps(link, cluster, run.guards)} for link in links],
         "migration": [_migration(uuid, settings[uuid]) for uuid in sorted(homes) if uuid in settings],
     }

@@ -21,6 +21,7 @@ from rebalancer.plan.model import Deadline, Guards, Pace, Plan, Reason, Score, S
 from rebalancer.plan.schedule import Schedule
 from rebalancer.policy.compile import Compiled
 from rebalancer.policy.model import Policy
+from rebalancer.policy.renaming import UNWRITTEN
 
 __all__ = ["Decision", "describe"]
 
@@ -216,5 +217,5 @@ def _counts_uses(capacity: Capacity, domains: Sequence[Domain]) -> bool:
 
 def _score(state: State, problem: Problem) -> Score:
     soft = {term.name for term in problem.terms if not term.hard}
-    parts = {name: cost for name, cost in state.parts().items() if name in soft}
+    parts = {name: cost for name, cost in state.parts().items() if name in soft and (cost or name not in UNWRITTEN)}
     return Score(total=sum(parts.values()), parts=parts)

@@ -14,6 +14,7 @@ from rebalancer.policy.capabilities import check_capabilities
 from rebalancer.policy.history import History
 from rebalancer.policy.limits import move_limits, with_reluctance
 from rebalancer.policy.model import MigrationSettings, Policy
+from rebalancer.policy.renaming import renaming_terms
 from rebalancer.policy.step_rules import step_rules
 from rebalancer.policy.steps import StepRules
 from rebalancer.policy.view import View, rough_duration
@@ -87,8 +88,9 @@ def compile_problem(
 def _terms(policy: Policy, view: View) -> Iterator[Term]:
     for builtin in BUILTIN:
         yield from builtin(view, policy)
-    for clause in policy.clauses:
-        yield from clause.terms(view)
+    written = [term for clause in policy.clauses for term in clause.terms(view)]
+    yield from written
+    yield from renaming_terms(policy, view, written)
 
 
 def _distinct(terms: Iterable[Term]) -> Iterator[Term]:

@@ -80,6 +80,11 @@ class NamesEntry(Model):
     restore: Restore | None = None
     """``never`` (the default), or ``when_free``: a domain that was renamed gets its old name back with its next
     migration to a host where that is free. The journal knows the old names."""
+    rename_cost: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    """What each domain that needs a new name where it ends up adds to the score, in the policy's last tier, so that
+    another host is taken where that costs less; where the others of its name leave, it needs none. 0.1 by default, as
+    much as a move in the policy ``balance``; 0: new names decide nothing. In a policy without ``move_cost`` each move
+    of a domain whose name others have costs as much, so that none is moved to spare another a new name."""
 
 
 def _cap(value: object) -> LinkCap:

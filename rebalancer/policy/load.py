@@ -123,6 +123,7 @@ def merge(layers: Iterable[Layer], *, name: str | None = None) -> Policy:
             template=names.template if written.template is None else written.template,
             free_in=FreeIn(written.free_in or names.free_in),
             restore=Restore(written.restore or names.restore),
+            rename_cost=names.rename_cost if written.rename_cost is None else written.rename_cost,
             asked=asked,
         )
     policy = Policy(

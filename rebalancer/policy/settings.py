@@ -59,6 +59,8 @@ class Names:
     """Where a new name must be free: on the destination, or on all hosts."""
     restore: Restore = Restore.NEVER
     """Whether a name that was given up for a clash comes back with the next move on which it is free."""
+    rename_cost: float = 0.1
+    """What each domain that needs a new name where it ends up adds to the score."""
     asked: bool = False
     """Whether a policy says ``on_clash`` itself. Then a host that cannot rename is refused where a name clashes; by
     default such hosts are avoided."""

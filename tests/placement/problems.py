@@ -93,9 +93,20 @@ def random_problem(seed: int, *, hosts: int | None = None, domains: int | None =
         hosts=tuple(f"h{i}" for i in range(h)),
         domains=tuple(f"d{i}" for i in range(d)),
         start=start,
-        terms=tuple(term for term in terms if random.random() < 0.8),
+        terms=(*(term for term in terms if random.random() < 0.8), *crowding(seed, h, d)),
         max_moves=int(random.integers(0, 4)) if random.random() < 0.3 else None,
     )
+
+
+def crowding(seed: int, h: int, d: int) -> list[Term]:
+    """What new names cost: some hosts do not count, definitions do, and the start may count for nothing."""
+    random = np.random.default_rng([seed, 11])
+    counted = random.random(h) < 0.7
+    zone = np.where(counted, np.cumsum(counted) - 1, -1)
+    group, fixed = random.integers(-1, 3, size=d), random.integers(-1, 2, size=(3, int(counted.sum())))
+    primitive = GroupMost(group=group, zone=zone, most=1, fixed=fixed)
+    wanted = counted.any() and random.random() < 0.3
+    return [Term(name="crowding", tier=1, weight=0.7, primitive=primitive)] if wanted else []
 
 
 def mixed_problem(seed: int, *, placements: float = 2e6) -> Problem:

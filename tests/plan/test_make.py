@@ -9,6 +9,7 @@ from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.errors import RebalancerError
 from rebalancer.plan.file import dump_plan, parse_plan
 from rebalancer.plan.make import assess, make_plan
+from rebalancer.plan.model import Plan
 from rebalancer.policy.history import History
 from rebalancer.policy.load import load_policies
 from rebalancer.policy.model import Policy
@@ -236,6 +237,78 @@ def test_where_only_a_new_name_would_make_room_that_is_said(on_clash: str) -> No
     plan = make_plan(world, policy(f"{swap}names: {{on_clash: {on_clash}}}\n"))
     assert plan.steps == ()
     assert "with 'names: {on_clash: rename}' all could be moved" in plan.unplaced[0].reasons["h2"]
+
+
+def twins(*hosts: str, memory: float = 16, **placed: tuple[str, float]) -> Cluster:
+    """Domains that have all the same name."""
+    world = cluster(*hosts, memory=memory, **placed)
+    return replace(world, domains=tuple(replace(domain, name="web") for domain in world.domains))
+
+
+def names_after(plan: Plan) -> dict[str, tuple[str, str]]:
+    """UUID → where the domain is in the end and what it is called there, of those that move."""
+    return {step.uuid: (step.destination, step.name_after) for step in plan.steps}
+
+
+LEAVES = "rules:\n  - ban: {select: \"host == 'h1'\", hosts: [h1]}\n"
+TWINS = twins("h1", "h2", "h3", a=("h1", 2), b=("h2", 2))
+
+
+@pytest.mark.parametrize("goals", ["", "goals:\n  - move_cost: {per_move: 0.1}\n"])
+def test_of_hosts_that_are_as_good_one_is_taken_where_the_name_is_free(goals: str) -> None:
+    plan = make_plan(TWINS, policy(LEAVES + goals))
+    assert names_after(plan) == {UUID.format(0): ("h3", "web")}
+    assert "names: renamed" not in plan.after.parts
+
+
+def test_a_new_name_is_taken_where_another_host_would_cost_more() -> None:
+    prefers = "  - prefer: {select: 'true', hosts: [h1, h2], weight: WEIGHT}\n"
+    wanted = policy(LEAVES + prefers.replace("WEIGHT", "0.2"))
+    plan = make_plan(TWINS, wanted)
+    assert names_after(plan) == {UUID.format(0): ("h2", "web-h1")}
+    assert plan.after.parts["names: renamed"] == pytest.approx(0.1)
+    indifferent = policy(LEAVES + prefers.replace("WEIGHT", "0.05"))
+    assert names_after(make_plan(TWINS, indifferent)) == {UUID.format(0): ("h3", "web")}
+
+
+def test_where_new_names_cost_nothing_names_decide_nothing() -> None:
+    # Of equals the first.
+    plan = make_plan(TWINS, policy(f"{LEAVES}names: {{rename_cost: 0}}\n"))
+    assert names_after(plan) == {UUID.format(0): ("h2", "web-h1")}
+    assert "names: renamed" not in plan.after.parts
+
+
+def test_where_waiting_keeps_all_names_nobody_is_renamed_or_sent_elsewhere() -> None:
+    chain = twins("h1", "h2", "h3", "h4", a=("h1", 2), b=("h2", 2))
+    pinned = [
+        f"  - pin: {{select: \"host == '{host}'\", hosts: {hosts}}}\n"
+        for host, hosts in (("h1", "[h2]"), ("h2", "[h3]"))
+    ]
+    plan = make_plan(chain, policy(f"rules:\n{''.join(pinned)}"))
+    assert names_after(plan) == {UUID.format(1): ("h3", "web"), UUID.format(0): ("h2", "web")}
+    assert "names: renamed" not in plan.after.parts
+
+
+@pytest.mark.parametrize("goals", ["", "goals:\n  - balance: {resource: memory, tolerance: 99%}\n"])
+def test_nobody_is_moved_to_let_another_keep_its_name(goals: str) -> None:
+    pinned = "rules:\n  - pin: {select: \"host == 'h1'\", hosts: [h2]}\n"
+    assert names_after(make_plan(TWINS, policy(pinned + goals))) == {UUID.format(0): ("h2", "web-h1")}
+
+
+def test_a_new_name_on_the_way_costs_nothing() -> None:
+    """Two that change places with no room for both meet on no host in the end."""
+    world = twins("h1", "h2", "h3", memory=8, left=("h1", 7), right=("h2", 7))
+    swap = PINNED_SWAP.replace("name == 'left'", "host == 'h1'").replace("name == 'right'", "host == 'h2'")
+    plan = make_plan(world, policy(swap))
+    assert len(plan.steps) == 3
+    assert "names: renamed" not in plan.after.parts
+
+
+def test_a_host_that_is_emptied_sends_its_domains_where_their_names_are_free() -> None:
+    world = twins("h1", "h2", "h3", a=("h1", 2), b=("h2", 2), other=("h3", 2))
+    world = replace(world, domains=(*world.domains[:2], replace(world.domains[2], name="db")))
+    plan = make_plan(world.with_maintenance(frozenset({"h1"})), policy("", base="evacuate"))
+    assert names_after(plan) == {UUID.format(0): ("h3", "web")}
 
 
 def test_what_may_start_in_an_hour_is_in_the_times() -> None:

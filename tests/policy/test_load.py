@@ -43,7 +43,8 @@ def test_json_is_read_as_yaml_is() -> None:
 
 def test_lists_append_and_later_keys_win() -> None:
     read = files(
-        base="goals: [{balance: {resource: cpu}}]\nnames: {on_clash: order}\nlimits: {max_moves: 5, min_gain: 1%}\n",
+        base="goals: [{balance: {resource: cpu}}]\nnames: {on_clash: order, rename_cost: 0}\n"
+        "limits: {max_moves: 5, min_gain: 1%}\n",
         site="extends: [./base.yaml]\nmetadata: {name: site}\ngoals: [{balance: {resource: memory}}]\n"
         'names: {template: "{name}-{n}"}\nlimits: {max_moves: 9}\n',
     )
@@ -51,6 +52,7 @@ def test_lists_append_and_later_keys_win() -> None:
     assert found.name == "site"
     assert clauses(found) == ["balance cpu", "balance memory"]
     assert (found.names.on_clash, found.names.template, found.names.asked) == (OnClash.ORDER, "{name}-{n}", True)
+    assert found.names.rename_cost == 0
     assert (found.limits.max_moves, found.limits.min_gain) == (9, 0.01)
 
 
@@ -159,6 +161,7 @@ def test_the_digest_is_of_what_is_said_not_of_how_it_is_written() -> None:
         'rules: [{pin: {select: "true", hosts: [h1]}}]',
         'rules: [{pin: {select: "true", hosts: "name == \'h1\'"}}]',
         "names: {on_clash: order}",
+        "names: {rename_cost: 1}",
         "links: [{most: 50%}]",
         "migration: [{live: false}]",
         "limits: {max_moves: 1}",

@@ -1,7 +1,8 @@
 """For every host h and name n: at most one domain called n is on h, where renaming is not wanted or not possible.
 
-With ``on_clash: rename`` that concerns only domains whose host, and destinations that, cannot rename. A name that is
-only defined counts, too. Waiting for the other to leave (``order``) is up to the plan: in the end the names differ.
+With ``on_clash: rename`` that concerns only domains whose host, and destinations that, cannot rename; elsewhere each
+domain called n on h beyond the first costs ``rename_cost``. A name that is only defined counts, too. Waiting for the
+other to leave (``order``) is up to the plan: in the end the names differ.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rebalancer.placement.problem import Term
 from rebalancer.policy.model import OnClash, Policy
 from rebalancer.policy.view import View
 
-__all__ = ["NAMES", "terms"]
+__all__ = ["NAMES", "taken_names", "terms"]
 
 NAMES = "names"
 """What the rule is called."""
@@ -31,12 +32,24 @@ def terms(view: View, policy: Policy) -> Iterable[Term]:
         yield _term(view, shared, everywhere)
         return
     renames = view.hosts_where(lambda host: host.migration.rename)
-    # A domain that its own host cannot rename must not meet its name anywhere.
-    bound = {domain.name for domain, home in zip(view.domains, view.start, strict=True) if not renames[home]} & shared
+    bound = _bound(view, renames) & shared
     if bound:
         yield _term(view, bound, everywhere)
     if shared - bound and not renames.all():
         yield _term(view, shared - bound, ~renames)
+
+
+def taken_names(view: View) -> GroupMost | None:
+    """The domains that need a new name where they stand: those of a name beyond one, on hosts that can rename; None:
+    there are no names to which that may happen."""
+    renames = view.hosts_where(lambda host: host.migration.rename)
+    names = shared_names(view) - _bound(view, renames)
+    return _one_each(view, names, renames) if names and renames.any() else None
+
+
+def _bound(view: View, renames: BoolArray) -> set[str]:
+    """Names that must not meet anywhere: a domain that its own host cannot rename has them."""
+    return {domain.name for domain, home in zip(view.domains, view.start, strict=True) if not renames[home]}
 
 
 def shared_names(view: View) -> set[str]:
@@ -48,6 +61,10 @@ def shared_names(view: View) -> set[str]:
 
 
 def _term(view: View, names: set[str], where: BoolArray) -> Term:
+    return Term(name=NAMES, primitive=_one_each(view, names, where))
+
+
+def _one_each(view: View, names: set[str], where: BoolArray) -> GroupMost:
     index = {name: number for number, name in enumerate(sorted(names))}
     group = np.array([index.get(domain.name, -1) for domain in view.domains], dtype=np.int64)
     zone = np.where(where, np.cumsum(where) - 1, -1).astype(np.int64)
@@ -56,7 +73,7 @@ def _term(view: View, names: set[str], where: BoolArray) -> Term:
         # Two definitions of one name cannot be on a host; more than one would be an unreadable mess, not a demand.
         if where[view.host_index[host]]:
             fixed[index[name], zone[view.host_index[host]]] = min(number, 1)
-    return Term(name=NAMES, primitive=GroupMost(group=group, zone=zone, most=1, fixed=fixed))
+    return GroupMost(group=group, zone=zone, most=1, fixed=fixed)
 
 
 def _standing(view: View, names: Mapping[str, int]) -> Counter[tuple[str, str]]:

@@ -22,7 +22,7 @@ def compiled(hosts: list[Host], domains: list[Domain], names: Names | None = Non
 def broken(problem: Compiled, placement: Placement) -> dict[str, float]:
     """Rule → cost, of the rules that the placement breaks. Domains that are not mentioned stay."""
     whole = {item.uuid: item.host for item in problem.view.domains} | placement
-    costs = {term.name: cost(term.primitive, problem.view, whole) for term in problem.problem.terms}
+    costs = {term.name: cost(term.primitive, problem.view, whole) for term in problem.problem.terms if term.hard}
     return {name: amount for name, amount in costs.items() if amount}
 
 
