@@ -17,6 +17,7 @@ from rebalancer.drivers import Progress
 from rebalancer.execution import Observer, Silent, StepOutcome, StopSignal
 from rebalancer.plan.model import Plan, Step
 from rebalancer.report.console import glyphs, text
+from rebalancer.report.plan import count
 from rebalancer.report.run import outcome_line
 from rebalancer.report.steps import step_title
 
@@ -77,7 +78,7 @@ class _Lines(Silent):
 
     def run_started(self, plan: Plan, run_id: int, done: int = 0) -> None:
         self._steps, self._done = len(plan.steps), done
-        self._say(Text(f"run {run_id}: {self._steps} steps" + (f", {done} done already" if done else "")))
+        self._say(Text(f"run {run_id}: {count(self._steps, 'step')}" + (f", {done} done already" if done else "")))
 
     def run_held(self, reasons: Sequence[str]) -> None:
         # A figure that is another one at the next look (a pressure, the time that is left) is no news.

@@ -70,6 +70,13 @@ def test_progress_counts_what_earlier_attempts_have_done():
     assert last.endswith("(2 of 2)")
 
 
+def test_progress_of_a_run_of_one_step_says_so():
+    made, out = console(100)
+    with progress(made, StopSignal()) as observer:
+        observer.run_started(replace(PLAN, steps=PLAN.steps[:1]), 7)
+    assert out.getvalue() == "run 7: 1 step\n"
+
+
 def test_progress_as_lines_tells_quarters_and_stopping_once():
     made, out = console(100)
     stop = StopSignal()
