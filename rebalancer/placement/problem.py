@@ -29,6 +29,8 @@ class Term:
     """Of a hard term: whether it says what hosts can do, which no plan may pass over even for a while."""
     continuous: bool = True
     """Of a hard term: whether it has to hold at every moment of a plan, or only when the plan has ended."""
+    refusal: str = ""
+    """Of a hard term: what keeps a domain from where it would break it, if that says more than who would meet there."""
 
     @property
     def hard(self) -> bool:

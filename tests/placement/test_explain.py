@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,13 @@ def test_a_refusal_says_what_would_be_broken() -> None:
         "h3": "",
     }
     assert "'a' on h2" in refusals(found, found.start, 0)["h2"], "without names: UUIDs"
+
+
+def test_a_refusal_says_what_the_rule_has_to_say_itself() -> None:
+    apart = GroupMost(group=group(0, 0), zone=np.arange(3), most=1, fixed=np.zeros((1, 3), dtype=np.int64))
+    found = problem(apart, [0, 1])
+    told = replace(found, terms=(replace(found.terms[0], refusal="its twin is there"),))
+    assert refusals(told, found.start, 0)["h2"] == "rule: its twin is there"
 
 
 def test_a_full_host_says_how_many_domains_it_has() -> None:

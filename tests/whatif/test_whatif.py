@@ -93,6 +93,8 @@ def test_a_name_that_is_taken_on_a_host_cannot_be_had_there() -> None:
     there = cluster([host("a"), host("b", 4)], domain("x", "a"))
     new = replace(domain("x", memory=2), uuid="another")
     assert start_domains(there, policy(), [new]).placement == {"another": "b"}
+    (left,) = start_domains(there, policy(), [replace(new, uses={"memory": 5.0 * GIB})]).unplaced
+    assert left.reasons["a"] == "names: its name is taken there"
 
 
 def test_failed_hosts_take_nothing_and_only_theirs_is_started() -> None:

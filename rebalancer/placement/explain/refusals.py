@@ -50,7 +50,7 @@ def _refusing(problem: Problem, state: State, domain: int, host: int, name: Name
                     yield f"{term.name}: {lack}"
             case _:
                 if state.term_shift(term, domain)[host] > 1e-9:
-                    yield f"{term.name}: would break it{_how(term, problem, state.placement, domain, host, name)}"
+                    yield f"{term.name}: {term.refusal or _broken(term, problem, state.placement, domain, host, name)}"
 
 
 def _limiting(problem: Problem, placement: IntArray, domain: int, host: int) -> Iterator[str]:
@@ -120,10 +120,10 @@ def _lack(capacity: Capacity, problem: Problem, placement: IntArray, domain: int
     return f"needs {needed}, {free} free"
 
 
-def _how(term: Term, problem: Problem, placement: IntArray, domain: int, host: int, name: NameOf) -> str:
-    """What would be broken there that is not broken now, or not as badly."""
+def _broken(term: Term, problem: Problem, placement: IntArray, domain: int, host: int, name: NameOf) -> str:
+    """That, and what would be broken there that is not broken now, or not as badly."""
     moved = placement.copy()
     moved[domain] = host
     before = {text for _, text in broken(term.primitive, problem, placement, name, domain)}
     texts = [text for _, text in broken(term.primitive, problem, moved, name, domain) if text not in before]
-    return f" ({listed(texts, 2)})" if texts else ""
+    return "would break it" + (f" ({listed(texts, 2)})" if texts else "")

@@ -61,7 +61,7 @@ def shared_names(view: View) -> set[str]:
 
 
 def _term(view: View, names: set[str], where: BoolArray) -> Term:
-    return Term(name=NAMES, primitive=_one_each(view, names, where))
+    return Term(name=NAMES, primitive=_one_each(view, names, where), refusal="its name is taken there")
 
 
 def _one_each(view: View, names: set[str], where: BoolArray) -> GroupMost:
