@@ -38,7 +38,7 @@ def best_speed(size: int) -> library.Runner | None:
 
 
 def is_less(one: FloatArray, other: FloatArray) -> bool:
-    """Whether a vector of costs is less than another, level by level."""
+    """Whether a vector of costs, or a rank, is less than another, level by level."""
     for change in one - other:
         if abs(change) > TOLERANCE:
             return bool(change < 0)
@@ -53,6 +53,9 @@ class Engine:
         self.compiled = speed(len(problem.domains) * len(problem.hosts))
         self.levels = problem.tiers + 1
         self.domains = len(problem.domains)
+        self._start, self._payload = (
+            packed.ci[offset : offset + self.domains].copy() for offset in packed.ci[[at.START, at.PAYLOAD]]
+        )
         self._ci: Any = packed.ci
         self._cf: Any = packed.cf
         self._si: Any = packed.si
@@ -107,11 +110,13 @@ class Engine:
         return other
 
     def follow(self, other: Engine) -> None:
-        """Goes on from another's state, with random numbers of its own; keeps its best placement if that is better."""
+        """Goes on from another's state, with random numbers of its own; keeps its best placement unless the other's is
+        better."""
         chance, best, cost = self._si[self._ci[at.RANDOM]], self.best, self.best_cost
+        keeps = not is_less(other.best_rank, self.best_rank)
         self._si[:], self._sf[:] = other._si, other._sf
         self._si[self._ci[at.RANDOM]] = chance
-        if is_less(cost, other.best_cost):
+        if keeps:
             self._put(self._si, at.BEST, best)
             self._put(self._sf, at.BEST_COST, cost)
 
@@ -167,6 +172,19 @@ class Engine:
     def best(self) -> IntArray:
         """int[D]: the best placement so far."""
         return self._places(at.BEST)
+
+    @property
+    def rank(self) -> FloatArray:
+        """float[L + 1]: the cost of the placement as it is, and the bytes to be sent for it and one for each move."""
+        return np.append(self.cost, self._sent(self._places(at.PLACE)))
+
+    @property
+    def best_rank(self) -> FloatArray:
+        """float[L + 1]: the same of the best placement so far."""
+        return np.append(self.best_cost, self._sent(self.best))
+
+    def _sent(self, placement: IntArray) -> float:
+        return float(self._payload[placement != self._start].sum())
 
     @property
     def spent(self) -> int:

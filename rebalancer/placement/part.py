@@ -43,6 +43,7 @@ def part_of(problem: Problem, domains: IntArray, terms: tuple[Term, ...], *, lim
         terms=terms if whole else tuple(replace(t, primitive=_part(t.primitive, domains)) for t in terms),
         max_moves=problem.max_moves if limited else None,
         limits=_limits(problem.limits, domains) if limited and problem.limits is not None else None,
+        payload=None if problem.payload is None else problem.payload[domains],
     )
 
 

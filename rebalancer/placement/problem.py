@@ -41,7 +41,9 @@ class Term:
 class Problem:
     """``start``: int[D], the host that each domain stands on now. ``max_moves``: None for any number.
 
-    ``limits``: what else the moves of one plan may come to.
+    ``limits``: what else the moves of one plan may come to. ``payload``: int[D], the bytes that are sent where a domain
+    moves, less than 2⁶² together; None: nothing. Of placements that cost the same, the one for which less is sent is
+    better; of those, the one with fewer moves.
     """
 
     hosts: tuple[str, ...]
@@ -51,6 +53,7 @@ class Problem:
     terms: tuple[Term, ...]
     max_moves: int | None = None
     limits: MoveLimits | None = None
+    payload: IntArray | None = None
 
     @cached_property
     def tiers(self) -> int:

@@ -1,5 +1,6 @@
 """The search: annealing from the start, tier by tier; then descent, for small problems what can be gone through
-(:mod:`rebalancer.placement.together`), and taking back.
+(:mod:`rebalancer.placement.together`), and taking back. Of placements that cost the same, the one for which least is
+sent is kept (:mod:`rebalancer.placement.kernels.best`).
 
 How hot annealing should begin, and how hard domains should be pulled home, depends on what the goals are like: two ways
 are tried, one near home and one far from it, and the better one goes on.
@@ -166,9 +167,9 @@ class _Search:
             self._cool(near, self.tries, typical, passed, end, focus)
             return
         self._cool(near, trial, typical, passed, end, focus)
-        found = self.best().best_cost
+        found = self.best().best_rank
         self._cool(far, trial, typical, self.elapsed(), end, focus)
-        better = far if is_less(self.best().best_cost, found) else near
+        better = far if is_less(self.best().best_rank, found) else near
         self._cool(better, self.tries - 2 * trial, typical, self.elapsed(), end, focus)
 
     def _trial_tries(self, takes: float, span: float) -> int:
@@ -225,7 +226,7 @@ class _Search:
     def best(self) -> Engine:
         best = self.searches[0]
         for each in self.searches[1:]:
-            if is_less(each.best_cost, best.best_cost):
+            if is_less(each.best_rank, best.best_rank):
                 best = each
         return best
 
@@ -233,7 +234,7 @@ class _Search:
         """All go on from the best of them."""
         now = self.searches[0]
         for each in self.searches[1:]:
-            if is_less(each.cost, now.cost):
+            if is_less(each.rank, now.rank):
                 now = each
         for each in self.searches:
             if each is not now:
@@ -263,8 +264,7 @@ def search(
     best = run.best()
     every = try_every(best, len(problem.hosts), elapsed)
     whole = every or better_together(best, len(problem.hosts), seed, elapsed)
-    best.run(entry.RESTORE_BEST)
-    best.run(entry.TAKE_BACK)
+    _take_back(best, elapsed)
     return Placement(
         host=best.best,
         evaluations=sum(each.spent for each in run.searches),
@@ -277,10 +277,19 @@ def search(
 def _exhaustive(problem: Problem, speed: Speed) -> Placement:
     engine = Engine(problem, 0, speed)
     engine.run(entry.TRY_ALL)
-    engine.run(entry.RESTORE_BEST)
-    engine.run(entry.TAKE_BACK)
+    _take_back(engine, lambda: 0.0)
     number = len(problem.hosts) ** len(problem.domains)
     return Placement(host=engine.best, evaluations=number, complete=True, optimal=True)
+
+
+def _take_back(engine: Engine, elapsed: Callable[[], float]) -> None:
+    """Leaves out of the best placement what gains nothing: moves, and those in whose stead others do that send less."""
+    engine.run(entry.RESTORE_BEST)
+    engine.run(entry.TAKE_BACK)
+    engine.tell(at.IDLE, 0)
+    engine.tell(at.ITERATIONS, _LOOKS)
+    while elapsed() < 1.0 and not engine.run(entry.TRADE_PLACES):
+        pass
 
 
 def _tries(domains: int, effort: int, small: bool) -> int:

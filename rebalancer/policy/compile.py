@@ -81,6 +81,7 @@ def compile_problem(
         terms=tuple(_distinct(with_reluctance(_terms(policy, view), policy.limits, view, history))),
         max_moves=policy.limits.max_moves,
         limits=move_limits(policy.limits, view),
+        payload=view.payload,
     )
     return Compiled(policy=policy, view=view, problem=problem)
 

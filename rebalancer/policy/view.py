@@ -20,6 +20,9 @@ __all__ = ["View", "rough_duration"]
 ROUGH_RATE = 100 * 2**20
 """Bytes per second that a migration is taken to reach where nothing better is known."""
 
+_MOST_BYTES = 2.0**61
+"""Of all domains together, so that whole numbers hold their sums."""
+
 
 def rough_duration(domain: Domain) -> Seconds:
     """Seconds to migrate a domain at 100 MiB/s: memory / (rate - dirty rate), the sum of the pre-copy's rounds.
@@ -62,6 +65,12 @@ class View:
     def start(self) -> IntArray:
         """int[D]: the host that each domain stands on."""
         return np.array([self.host_index[domain.host] for domain in self.domains], dtype=np.int64)
+
+    @cached_property
+    def payload(self) -> IntArray:
+        """int[D]: bytes that are sent where the domain moves, disks included, by the rough duration."""
+        sent = [rough_duration(domain) * ROUGH_RATE + domain.migration.disk for domain in self.domains]
+        return np.minimum(np.rint(sent), _MOST_BYTES / max(len(sent), 1)).astype(np.int64)
 
     @cached_property
     def accepting(self) -> BoolArray:

@@ -219,13 +219,13 @@ def test_what_somebody_has_moved_since_is_left_alone(cli, example):
     cli("apply", *POLICY, "--yes")
     world = example / "world.yaml"
     data = json.loads(world.read_text("utf-8"))
-    (wanderer,) = [domain for domain in data["domains"] if domain["name"] == "web2"]
+    (wanderer,) = [domain for domain in data["domains"] if domain["name"] == "web3"]
     wanderer["host"] = "h2"
     world.write_text(json.dumps(data), "utf-8")
     ended = cli("rollback", "1", "--yes")
     assert ended.status == 0
-    assert "warning: 'web2' is left alone: run left it on h3, and it is on h2 as 'web2'" in ended.err
-    assert where(example)[wanderer["uuid"]] == ("h2", "web2")
+    assert "warning: 'web3' is left alone: run left it on h3, and it is on h2 as 'web3'" in ended.err
+    assert where(example)[wanderer["uuid"]] == ("h2", "web3")
 
 
 def test_what_somebody_else_has_moved_for_a_run_is_not_its_to_take_back(cli, example):
@@ -277,10 +277,10 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(tmp_path, cli, monkeypat
 def test_what_has_become_of_a_complete_run_since_is_told(cli, example):
     cli("apply", *POLICY, "--yes")
     world = example / "world.yaml"
-    world.write_text(world.read_text("utf-8").replace('"web2"', '"web-two"'), "utf-8")
+    world.write_text(world.read_text("utf-8").replace('"web3"', '"web-two"'), "utf-8")
     ended = cli("resume", "1")
     assert ended.status == 4
-    assert "'web2' (f9f7dc59-bfec-5935-9c42-b1da1aa2e183) should run on h3" in ended.out
+    assert "'web3' (2456912b-fd43-5c34-bdea-8334e69871db) should run on h3" in ended.out
     assert "All steps were done, but hosts say otherwise now. To go on: plan again." in ended.out
     assert "rebalance resume" not in ended.out
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rebalancer.cluster import Link
-from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.cluster import Link, MigrationTraits
+from rebalancer.cluster.units import Bytes, BytesPerSecond
 from rebalancer.errors import InvalidInput
 from rebalancer.policy import Policy, compile_problem, load_policies
 from tests.policy.worlds import cluster, domain, host
@@ -28,6 +28,19 @@ def test_terms_have_different_names_and_their_tiers() -> None:
     ]
     assert problem.max_moves == 5
     assert (problem.hosts, problem.domains, problem.start.tolist()) == (("h1", "h2"), ("uuid-a",), [0])
+
+
+def test_what_moves_send_is_in_bytes_with_what_is_written_and_copied_meanwhile() -> None:
+    domains = [
+        domain("plain", "h1", uses={"memory": 1000.0}),
+        domain("busy", "h1", migration=MigrationTraits(memory=Bytes(1000), dirty_rate=BytesPerSecond(50 * 2**20))),
+        domain("disk", "h1", migration=MigrationTraits(memory=Bytes(1000), disk=Bytes(7))),
+        domain("absurd", "h1", migration=MigrationTraits(memory=Bytes(10**24))),
+    ]
+    payload = compile_problem(policy(""), cluster([host("h1")], domains)).problem.payload
+    assert payload is not None
+    assert payload[:3].tolist() == [1000, 2000, 1007]
+    assert 2**58 < payload[3] < 2**60
 
 
 def test_what_the_planner_needs_is_at_hand() -> None:

@@ -15,8 +15,6 @@ from rebalancer.placement.kernels.layout import (
     ALIKE,
     ARRIVALS_PER_HOST,
     AWAY,
-    BEST,
-    BEST_COST,
     BIAS,
     BUDGETS,
     BY_SIZE,
@@ -66,7 +64,7 @@ from rebalancer.placement.kernels.moves import (
 from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, some_resident, squeeze_in, undo
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["anneal", "keep_best"]
+__all__ = ["anneal"]
 
 LOOKS = 16
 """For a place with room, where most have none: a look costs far less than a try."""
@@ -292,19 +290,3 @@ def anneal(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
             accepted += 1
     si[ci[CONTROL] + ACCEPTED] = accepted
     si[ci[CONTROL] + SPENT] += si[ci[CONTROL] + ITERATIONS]
-
-
-@kernel
-def keep_best(ci: Ints, si: Ints, sf: Floats) -> bool:
-    """Keeps the placement where its costs are the best so far."""
-    for level in range(ci[LEVELS]):
-        change = sf[ci[COST] + level] - sf[ci[BEST_COST] + level]
-        if change > TOLERANCE:
-            return False
-        if change < -TOLERANCE:
-            for domain in range(ci[DOMAINS]):
-                si[ci[BEST] + domain] = si[ci[PLACE] + domain]
-            for other in range(ci[LEVELS]):
-                sf[ci[BEST_COST] + other] = sf[ci[COST] + other]
-            return True
-    return False

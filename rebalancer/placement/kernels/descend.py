@@ -1,15 +1,12 @@
-"""Looking at everything: descents to where no single move betters the costs, taking back, and trying all placements."""
+"""Looking at everything: descents to where no single move betters the costs, and trying all placements."""
 
 from __future__ import annotations
 
-from rebalancer.placement.kernels.anneal import keep_best
+from rebalancer.placement.kernels.best import keep_best
 from rebalancer.placement.kernels.chance import below
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
-    BEST,
-    BEST_COST,
     CONTROL,
-    COST,
     CURSOR,
     DELTA,
     DOMAINS,
@@ -26,10 +23,10 @@ from rebalancer.placement.kernels.layout import (
     START,
     TYPICAL,
 )
-from rebalancer.placement.kernels.moves import TOLERANCE, add_to_cost, better, hard_shift, move, shift, soft_shift
+from rebalancer.placement.kernels.moves import TOLERANCE, add_to_cost, hard_shift, move, shift, soft_shift
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = ["descend", "restore_best", "sample", "take_back", "try_all"]
+__all__ = ["descend", "sample", "try_all"]
 
 
 @kernel
@@ -45,8 +42,11 @@ def is_less(ci: Ints, sf: Floats, one: int, other: int) -> bool:
 
 @kernel
 def best_host(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> int:
-    """The host on which a domain costs least, -1 where it is; SCRATCH says what moving it there would change."""
-    best, source = -1, si[ci[PLACE] + domain]
+    """The host on which a domain costs least, -1 where it is; SCRATCH says what moving it there would change.
+
+    Of hosts that cost the same its start goes first, then where it is.
+    """
+    best, source, home = -1, si[ci[PLACE] + domain], ci[ci[START] + domain]
     for level in range(ci[LEVELS]):
         sf[ci[SCRATCH] + level] = 0.0
     for host in range(ci[HOSTS]):
@@ -56,7 +56,7 @@ def best_host(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> int:
         if sf[ci[DELTA]] > TOLERANCE and sf[ci[SCRATCH]] <= 0.0:
             continue
         soft_shift(ci, cf, si, sf, domain, host)
-        if is_less(ci, sf, ci[DELTA], ci[SCRATCH]):
+        if is_less(ci, sf, ci[DELTA], ci[SCRATCH]) or (host == home and not is_less(ci, sf, ci[SCRATCH], ci[DELTA])):
             best = host
             for level in range(ci[LEVELS]):
                 sf[ci[SCRATCH] + level] = sf[ci[DELTA] + level]
@@ -86,40 +86,6 @@ def descend(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> int:
     si[control + SPENT] += looks
     keep_best(ci, si, sf)
     return 1 if idle >= domains else 0
-
-
-@kernel
-def take_back(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> int:
-    """Sends home every domain whose move gains nothing; how many."""
-    taken, again = 0, True
-    while again:
-        again = False
-        for domain in range(ci[DOMAINS]):
-            home = ci[ci[START] + domain]
-            if si[ci[PLACE] + domain] != home:
-                shift(ci, cf, si, sf, domain, home)
-                if better(ci, sf, ci[DELTA]) >= 0:
-                    move(ci, cf, si, sf, domain, home)
-                    add_to_cost(ci, sf)
-                    taken += 1
-                    again = True
-    # Kept although it is no better: it is as good with fewer moves.
-    for domain in range(ci[DOMAINS]):
-        si[ci[BEST] + domain] = si[ci[PLACE] + domain]
-    for level in range(ci[LEVELS]):
-        sf[ci[BEST_COST] + level] = sf[ci[COST] + level]
-    return taken
-
-
-@kernel
-def restore_best(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
-    """Goes back to the best placement."""
-    for domain in range(ci[DOMAINS]):
-        host = si[ci[BEST] + domain]
-        if si[ci[PLACE] + domain] != host:
-            move(ci, cf, si, sf, domain, host)
-    for level in range(ci[LEVELS]):
-        sf[ci[COST] + level] = sf[ci[BEST_COST] + level]
 
 
 @kernel

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rebalancer.placement.kernels.anneal import anneal, keep_best
-from rebalancer.placement.kernels.descend import descend, restore_best, sample, take_back, try_all
+from rebalancer.placement.kernels.anneal import anneal
+from rebalancer.placement.kernels.best import keep_best, restore_best
+from rebalancer.placement.kernels.descend import descend, sample, try_all
+from rebalancer.placement.kernels.home import take_back, trade_places
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import CONTROL, DESTINATION, SUBJECT
 from rebalancer.placement.kernels.moves import add_to_cost, move, shift, start
@@ -19,12 +21,13 @@ __all__ = [
     "SAMPLE",
     "SHIFT",
     "TAKE_BACK",
+    "TRADE_PLACES",
     "TRY_ALL",
     "TRY_SOME",
     "run",
 ]
 
-BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL, TRY_SOME = range(10)
+BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL, TRY_SOME, TRADE_PLACES = range(11)
 
 
 @kernel
@@ -39,6 +42,8 @@ def run(ci: Ints, cf: Floats, si: Ints, sf: Floats, task: int) -> int:
         return try_some(ci, cf, si, sf)
     if task == TAKE_BACK:
         return take_back(ci, cf, si, sf)
+    if task == TRADE_PLACES:
+        return trade_places(ci, cf, si, sf)
     if task == BEGIN:
         start(ci, cf, si, sf)
     elif task == RESTORE_BEST:

@@ -29,6 +29,7 @@ from __future__ import annotations
     UNBROKEN,  # 1: no hard rule is broken at the start, so that level 1 is nothing but level 0
     # Placement ------------------------------------------------------------
     START,  # [D]
+    PAYLOAD,  # [D], what is sent where a domain moves, in bytes and one for the move
     PLACE,  # si [D]
     FIRST,  # si [H], the first resident of each host, -1 for none
     NEXT,  # si [D]
@@ -116,7 +117,7 @@ from __future__ import annotations
     ROOM,  # sf [H, ROOMS], how much more may come
     NEED,  # [D, ROOMS]
     HEADER,
-) = range(95)
+) = range(96)
 
 # Kinds of curves
 CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)

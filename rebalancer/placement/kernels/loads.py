@@ -54,6 +54,9 @@ __all__ = [
     "start_loads",
 ]
 
+_EVEN = 1e-9
+"""Squares of percentages: a sum that was added up inexactly is never quite 0, and its root far from it."""
+
 
 @kernel
 def curve_value(ci: Ints, cf: Floats, j: int, host: int, load: float, second: float) -> float:
@@ -95,7 +98,7 @@ def curve_value(ci: Ints, cf: Floats, j: int, host: int, load: float, second: fl
 def curve_cost(ci: Ints, cf: Floats, j: int, total: float) -> float:
     """The weighted cost that the sum of a curve's values over all hosts makes."""
     if ci[ci[CURVE_KIND] + j] == EVEN_ROOT:
-        if total <= 0.0:
+        if total <= _EVEN:
             return 0.0
         return cf[ci[CURVE_WEIGHT] + j] * sqrt(total / ci[ci[CURVE_NUMBER] + j])
     return cf[ci[CURVE_WEIGHT] + j] * total

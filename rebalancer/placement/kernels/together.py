@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rebalancer.placement.kernels.anneal import keep_best
+from rebalancer.placement.kernels.best import keep_best
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
     CONTROL,

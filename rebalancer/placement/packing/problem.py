@@ -92,6 +92,8 @@ class _Packing(Tables):
 
     def _placement(self) -> None:
         self.header[at.START] = self.ci.add(self.start)
+        payload = np.zeros(self.domains) if self.problem.payload is None else self.problem.payload
+        self.header[at.PAYLOAD] = self.ci.add(payload.astype(np.int64) + 1)
         self.header[at.PLACE] = self.si.add(self.start)
         self.header[at.FIRST] = self.si.add(np.full(self.hosts, -1))
         self.header[at.NEXT] = self.si.add(np.full(self.domains, -1))
