@@ -275,14 +275,12 @@ class NearEvaluator(Evaluator):
         self.pairs = primitive.pairs[primitive.pairs[:, 0] != primitive.pairs[:, 1]]
         groups = max(int(self.group.max(initial=-1)), int(self.pairs.max(initial=-1))) + 1
         self.count = _counts(self.group, self.zone, start, groups)
-        self.needs = [self.pairs[self.pairs[:, 0] == g, 1] for g in range(groups)]
-        self.serves = [self.pairs[self.pairs[:, 1] == g, 0] for g in range(groups)]
-        self.lonely = self._lonely()
+        self.lonely = self._lonely(self.pairs)
         self.bound = self.lonely.copy()
 
-    def _lonely(self) -> IntArray:
-        """int[P]: the domains of each pair that have no neighbour."""
-        first, second = self.count[self.pairs[:, 0]], self.count[self.pairs[:, 1]]
+    def _lonely(self, pairs: IntArray) -> IntArray:
+        """The domains of each of these pairs that have no neighbour."""
+        first, second = self.count[pairs[:, 0]], self.count[pairs[:, 1]]
         return np.asarray((first * (second == 0)).sum(axis=1), dtype=np.int64)
 
     def _changes(self, domain: int, source: int) -> tuple[IntArray, IntArray]:
@@ -322,4 +320,5 @@ class NearEvaluator(Evaluator):
             return
         self.count[group, self.zone[source]] -= 1
         self.count[group, self.zone[destination]] += 1
-        self.lonely = self._lonely()
+        concerned = np.flatnonzero((self.pairs == group).any(axis=1))
+        self.lonely[concerned] = self._lonely(self.pairs[concerned])
