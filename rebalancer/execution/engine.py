@@ -6,7 +6,7 @@ One thread, one loop. Nothing is planned here: a step is started as it stands in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rebalancer.cluster import Cluster
 from rebalancer.cluster.units import BytesPerSecond, Seconds, format_duration
@@ -22,6 +22,7 @@ from rebalancer.execution.ledger import Ledger
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import Past
+from rebalancer.execution.remains import forget_definition
 from rebalancer.execution.retry import Retries
 from rebalancer.execution.running import Running, options_for, patience, rungs
 from rebalancer.execution.stop import StopSignal
@@ -139,19 +140,37 @@ class Engine:
             running.look_at = now + UNHEARD_INTERVAL
             if self._last_look:
                 del self._unheard[key]
-            step = running.step
-            for host in (step.destination, step.source):
-                if host not in silent and not ask(self._hosts, host, step.uuid).answered:
-                    silent.add(host)
-            if silent.isdisjoint((step.destination, step.source)):
+            step, moved_on = running.step, self._has_moved_on(running.step)
+            concerned = (step.source,) if moved_on else (step.destination, step.source)
+            silent |= {h for h in concerned if h not in silent and not ask(self._hosts, h, step.uuid).answered}
+            if not silent.isdisjoint(concerned):
+                continue
+            self._unheard.pop(key, None)
+            if moved_on:
+                self._clear_source(step)
+            else:
                 found = True
-                self._unheard.pop(key, None)
-                del self._outcomes[key]
-                self._throttle.release(key)
-                running.verify_again(now)
-                self._running[key] = running
-                self._record.event("looked at again", step)
+                self._look_again(running)
         return found
+
+    def _look_again(self, running: Running) -> None:
+        step = running.step
+        del self._outcomes[step.id]
+        self._throttle.release(step.id)
+        running.verify_again(self._clock.now())
+        self._running[step.id] = running
+        self._record.event("looked at again", step)
+
+    def _clear_source(self, step: Step) -> None:
+        left = forget_definition(self._hosts, self._record, step) or ""
+        self._outcomes[step.id] = replace(self._outcomes[step.id], reason=left)
+        self._record.outcome(step, self._outcomes[step.id])
+
+    def _has_moved_on(self, step: Step) -> bool:
+        """Whether the domain's next leg has begun, so that it need not be where this one took it."""
+        following = (each for each in self._steps.values() if each.uuid == step.uuid and step.id in each.after)
+        known = ((each.id in self._running, self._outcomes.get(each.id)) for each in following)
+        return any(runs or (outcome is not None and outcome.started is not None) for runs, outcome in known)
 
     def forbid(self, reason: str) -> None:
         """Nothing of it is to be started."""

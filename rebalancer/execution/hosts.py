@@ -43,6 +43,11 @@ class Finding:
         return self.error is None
 
     @property
+    def silence(self) -> str:
+        """That there was no answer, in words."""
+        return f"{self.host} could not be asked ({self.error})"
+
+    @property
     def active(self) -> Sighting | None:
         """The domain as it occupies this host, if it does."""
         return self.sighting if self.sighting is not None and self.sighting.state.active else None

@@ -155,16 +155,12 @@ def on_both(step: Step) -> str:
 
 def _half_known(step: Step, source: Finding, destination: Finding) -> Decision:
     """A domain that runs on its destination may run on a silent source, too: one that was cut off takes it back."""
-    silent = " and ".join(_silent(finding) for finding in (source, destination) if not finding.answered)
+    silent = " and ".join(finding.silence for finding in (source, destination) if not finding.answered)
     there = destination.active
     seen = f"it is {there.state} on {step.destination}, but " if there is not None else ""
     here = source.active
     unseen = not source.answered or (here is not None and here.migrating)
     return Decision(course=Course.UNCLEAR, reason=f"{seen}{silent}", unseen=unseen)
-
-
-def _silent(finding: Finding) -> str:
-    return f"{finding.host} could not be asked ({finding.error})"
 
 
 def _decided(found: Course, reason: str) -> Decision:

@@ -14,15 +14,15 @@ from enum import StrEnum
 
 from rebalancer.cluster import DomainState
 from rebalancer.errors import RebalancerError
-from rebalancer.execution.hosts import Finding, Hosts, guarded
+from rebalancer.execution.hosts import Finding, Hosts, ask, guarded
 from rebalancer.execution.outcome import Outcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import LOOKS
 from rebalancer.execution.running import Running
-from rebalancer.execution.verdict import Verdict
+from rebalancer.execution.verdict import Verdict, definition_left
 from rebalancer.plan.model import Step
 
-__all__ = ["Take", "put_right", "ran_twice", "stop_late"]
+__all__ = ["Take", "forget_definition", "put_right", "ran_twice", "stop_late"]
 
 
 class Take(StrEnum):
@@ -69,6 +69,24 @@ def put_right(
     running.late_copy, running.looks = False, 0
     record.event("remains", running.step, host=host, taken=taken.value)
     return True
+
+
+def forget_definition(hosts: Hosts, record: Record, step: Step) -> str | None:
+    """Removes the definition that the source of a step has kept whose domain has moved on since; what is left to be
+    done, in words, None: nothing. Raises nothing."""
+    found = ask(hosts, step.source, step.uuid)
+    if not found.answered or found.active is not None:
+        return found.silence if not found.answered else f"it is active on {step.source}, too: find out which is right"
+    if found.sighting is None:
+        return None
+    try:
+        connection = guarded(step.source, lambda: hosts.connection(step.source))
+        guarded(step.source, lambda: connection.discard(step.uuid))
+    except RebalancerError as error:
+        record.event("remains", step, host=step.source, error=str(error))
+        return definition_left(step)
+    record.event("remains", step, host=step.source, taken=Take.FORGET.value)
+    return None
 
 
 def stop_late(hosts: Hosts, record: Record, step: Step) -> str | None:

@@ -11,7 +11,7 @@ from rebalancer.execution.outcome import Outcome, Place
 from rebalancer.execution.recovery import on_both
 from rebalancer.plan.model import Step
 
-__all__ = ["Refusal", "Verdict", "judge", "obstacle", "whereabouts"]
+__all__ = ["Refusal", "Verdict", "definition_left", "judge", "obstacle", "whereabouts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def _arrived(step: Step, expected: DomainState, source: Finding, *, reported: bo
     if source.answered and source.active is None:
         if source.sighting is None:
             return Verdict(outcome=Outcome.DONE, place=place, certain=True)
-        return Verdict(outcome=Outcome.DONE, place=place, reason=f"its definition is left on {step.source}: remove it")
+        return Verdict(outcome=Outcome.DONE, place=place, reason=definition_left(step))
     if source.active is not None:
         if source.active.state is DomainState.PAUSED and expected is DomainState.RUNNING:
             left = f"it runs on {step.destination}, and its remains stand still on {step.source}"
@@ -101,15 +101,15 @@ def _arrived(step: Step, expected: DomainState, source: Finding, *, reported: bo
         both = f"active on both {step.source} and {step.destination}: find out which is right and stop the other"
         return Verdict(outcome=Outcome.UNKNOWN, reason=on_both(step) if doubled else both, doubled=doubled)
     if reported and expected is DomainState.RUNNING:
-        return Verdict(outcome=Outcome.DONE, place=place, reason=_silent(source))
+        return Verdict(outcome=Outcome.DONE, place=place, reason=source.silence)
     # A source that is cut off may have taken it back, so that it runs on both (see remains.py).
-    reason = f"it is {expected} on {step.destination}, but {_silent(source)}"
+    reason = f"it is {expected} on {step.destination}, but {source.silence}"
     return Verdict(outcome=Outcome.UNKNOWN, place=place, reason=reason)
 
 
 def _not_arrived(step: Step, expected: DomainState, source: Finding, destination: Finding) -> Verdict:
     if not source.answered:
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"not on {step.destination}, and {_silent(source)}")
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"not on {step.destination}, and {source.silence}")
     here = source.sighting
     if here is None:
         reason = f"neither {step.source} nor {step.destination} knows it"
@@ -129,7 +129,7 @@ def _half_arrived(step: Step, source: Finding, destination: Finding) -> Verdict:
     there = destination.active
     seen = f"on {step.destination} it is {there.state} as '{there.name}'" if there else ""
     if not source.answered:
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{seen}, and {_silent(source)}")
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{seen}, and {source.silence}")
     here = source.active
     if here is None:
         place = Place(host=step.destination, name=there.name) if there and not there.migrating else None
@@ -142,19 +142,19 @@ def _half_arrived(step: Step, source: Finding, destination: Finding) -> Verdict:
 
 def _without_destination(step: Step, source: Finding, destination: Finding) -> Verdict:
     if not source.answered:
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{_silent(source)}, {_silent(destination)}")
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"{source.silence}, {destination.silence}")
     here = source.active
     if here is None:
-        return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, and {_silent(destination)}")
+        return Verdict(outcome=Outcome.UNKNOWN, reason=f"it has left {step.source}, and {destination.silence}")
     if here.migrating:
         return Verdict(outcome=Outcome.UNKNOWN, reason="its migration still goes on")
     # Not certain: a destination that answers late may start it late (see remains.py).
     return Verdict(
         outcome=Outcome.FAILED,
-        reason=f"{_silent(destination)}; once it does, 'rebalance resume' sees to it that it does not run there, too",
+        reason=f"{destination.silence}; once it does, 'rebalance resume' sees to it that it does not run there, too",
         place=Place(host=step.source, name=here.name),
     )
 
 
-def _silent(finding: Finding) -> str:
-    return f"{finding.host} could not be asked ({finding.error})"
+def definition_left(step: Step) -> str:
+    return f"its definition is left on {step.source}: remove it"

@@ -119,6 +119,24 @@ def test_a_run_looks_again_before_it_ends_whatever_else_ended_last() -> None:
     assert "h2 had started it all the same" in result.outcomes["s1"].reason
 
 
+def test_a_definition_is_removed_though_its_domain_has_moved_on() -> None:
+    """Its source is silent until after the next leg: what it left is looked for there, and the domain where it is."""
+    legs = step(LONG, 1, "a", "h1", "h2"), step(LONG, 3, "a", "h2", "h3", after=["s1"], new_name="a-2")
+    made = plan(LONG, *legs, step(LONG, 2, "b", "h3", "h4"))
+    kept = Faults(keeps_definition=frozenset({1}))
+    alone = Bench(LONG, kept)
+    alone.run(made)
+    arrived = alone.simulation.transfers[0].ended
+    assert arrived is not None
+    bench = Bench(LONG, replace(kept, outages=(Outage(host="h1", since=arrived + 0.5, until=arrived + 45.0),)))
+    result = bench.run(made)
+    assert result.complete
+    assert bench.placement()[uuid("a")] == ["h3"]
+    assert bench.simulation.find("h1", uuid("a")) is None
+    assert [event["taken"] for event in bench.events("remains")] == ["definition removed"]
+    assert result.outcomes["s1"].reason == ""
+
+
 def test_what_could_not_be_asked_and_is_well_is_told_so() -> None:
     silent = Outage(host="h2", since=0.5, until=50.0)
     _, result = long_run(Faults(breakdowns=(Breakdown(nth=1),), outages=(silent,)), after=["s1"])
