@@ -18,6 +18,7 @@ from rebalancer.drivers.audit import tell
 from rebalancer.drivers.commands import Completed, RunningCommand
 from rebalancer.drivers.protocol import MigrationOutcome, Progress, Sighting
 from rebalancer.errors import HostError, HostUnreachable, MigrationFailed, RebalancerError, Unsupported
+from rebalancer_virsh.hypervisors import kind_of
 from rebalancer_virsh.jobs import Job, parse_job
 from rebalancer_virsh.request import MigrationRequest, whole_mib
 from rebalancer_virsh.shortage import MEMORY_COMMAND, free_memory, shortage
@@ -35,6 +36,8 @@ _RECONNECT_FOR = 120.0
 _RECONNECT_EVERY = 2.0
 _STUCK = 5.0
 """Seconds without a byte after which a post-copy whose connection broke is taken up again."""
+_GOES_ON_BY_ITSELF = "running (unpaused)"
+"""Or somebody has told it to go on, which does no harm here."""
 _POST_COPY_SPEED = "migrate-setspeed --postcopy"
 
 
@@ -141,12 +144,14 @@ class VirshMigration:
             if self._error is not None:
                 with suppress(RebalancerError):
                     self._restore()
+                    self._take_disks_back()
             self._ended.set()
 
     def _migrate(self) -> MigrationOutcome:
         if self._adopted:
             return self._settle("it ended without moving the domain", looks=2, cause=None)
         self._prepare()
+        self._take_disks_back()
         try:
             completed = self._carry_out(self._request.arguments)
         except HostUnreachable as error:
@@ -272,6 +277,23 @@ class VirshMigration:
             commands = [f"{setter} {uuid} {value}" for setter, value in self._before.items() if setter in self._changed]
             if commands:
                 self._virsh.batch(commands, timeout=_CALL_TIMEOUT)
+
+    def _take_disks_back(self) -> None:
+        """From the other end of a migration that broke in its last moments.
+
+        QEMU (seen of 7.2) lets such a guest go on by itself, and the disks stay given away (``bdrv_inactivate_all``):
+        the guest's next write, or its next migration, ends its process. It takes them back when it is told to let the
+        guest go on (``qmp_cont``), for which that must stand still.
+        """
+        uuid = self._request.uuid
+        if self._closed.is_set() or not self._request.active or kind_of(self._virsh.uri) != "qemu":
+            return
+        (state,) = self._virsh.batch([f"domstate {uuid} --reason"], timeout=_CALL_TIMEOUT)
+        if state.text.strip() != _GOES_ON_BY_ITSELF:
+            return
+        seen = self._find(uuid)
+        if seen is not None and not seen.migrating:
+            self._virsh.batch([f"suspend {uuid}", f"resume {uuid}"], timeout=_CALL_TIMEOUT)
 
     # Its end.
 

@@ -202,6 +202,32 @@ def test_what_a_destination_starts_late_when_nobody_looks_is_stopped_by_resume(
     assert guest.is_counting()
 
 
+def test_a_guest_whose_migration_broke_in_its_last_moments_can_be_moved_again(
+    clean_lab: Lab, prepare: Callable[..., Rebalance]
+) -> None:
+    """h1's daemon stands still while all is sent, so that QEMU is not told to hand over, until h2's has given up.
+
+    Moved again as it goes on then, its QEMU crashed every other time.
+    """
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    rebalance, guest = _to_h2_slowly(clean_lab, prepare, "shop")
+    with h2.patience(6):
+        process = _start_copying(rebalance, h1, guest)
+        with standing_still(h1):
+            wait_until(lambda: not h2.domains(), "the end of what h2 has received", timeout=60)
+        process.communicate(timeout=120)
+    assert process.returncode == 4
+    assert clean_lab.where(guest) == {"h1": "running"}
+    commands = [event["detail"]["command"] for event in rebalance.record()["events"] if event["kind"] == "asked"]
+    assert [f"virsh -c qemu:///system {each} {guest.uuid}" in commands for each in ("suspend", "resume")] == [
+        True,
+        True,
+    ]
+    rebalance("resume", timeout=120)
+    assert clean_lab.where(guest) == {"h2": "running"}
+    assert guest.is_counting()
+
+
 @contextmanager
 def standing_still(host: LabHost) -> Iterator[None]:
     """Its daemon does nothing, but is there."""

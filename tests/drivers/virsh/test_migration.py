@@ -115,6 +115,40 @@ def test_a_cap_is_set_once_there_is_a_job_and_taken_back_after_a_failure() -> No
     assert f"migrate-setspeed {ALPHA} 8796093022207" in transport.asked
 
 
+STATE = f"domstate {ALPHA} --reason"
+DISKS_BACK = [f"suspend {ALPHA}", f"resume {ALPHA}"]
+
+
+def test_a_guest_that_went_on_by_itself_gets_its_disks_back_after_a_failure() -> None:
+    migration, transport = begin(dict.fromkeys(DISKS_BACK, ""))
+    eventually(lambda: bool(transport.started))
+    assert not set(DISKS_BACK) & set(transport.asked)
+    transport.answers[STATE] = "running (unpaused)"
+    transport.command.end(1, "error: internal error: client socket is closed")
+    with pytest.raises(MigrationFailed):
+        migration.result()
+    assert transport.asked[-2:] == DISKS_BACK
+
+
+def test_a_guest_whose_last_migration_nobody_saw_end_gets_its_disks_back_before_the_next() -> None:
+    migration, transport = begin({STATE: "running (unpaused)", **dict.fromkeys(DISKS_BACK, "")})
+    eventually(lambda: bool(transport.started))
+    assert [command for command in transport.asked if command in DISKS_BACK] == DISKS_BACK
+    transport.command.end()
+    migration.result()
+
+
+def test_a_guest_that_still_migrates_is_not_made_to_stand_still() -> None:
+    migration, transport = begin(dict.fromkeys(DISKS_BACK, ""))
+    eventually(lambda: bool(transport.started))
+    transport.answers |= {STATE: "running (unpaused)", f"domjobinfo {ALPHA}": saved("jobinfo-running.txt")}
+    migration._take_disks_back()
+    assert not set(DISKS_BACK) & set(transport.asked)
+    transport.answers |= GONE
+    transport.command.end()
+    migration.result()
+
+
 def test_a_cap_holds_in_post_copy_too() -> None:
     caps = {f"migrate-setspeed {ALPHA} 20", f"migrate-setspeed --postcopy {ALPHA} 20"}
     migration, transport = begin(dict.fromkeys(caps, ""), MigrationOptions(post_copy=True))
