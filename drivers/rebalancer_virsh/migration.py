@@ -292,8 +292,11 @@ class VirshMigration:
         if state.text.strip() != _GOES_ON_BY_ITSELF:
             return
         seen = self._find(uuid)
-        if seen is not None and not seen.migrating:
-            self._virsh.batch([f"suspend {uuid}", f"resume {uuid}"], timeout=_CALL_TIMEOUT)
+        if seen is None or seen.migrating:
+            return
+        suspended, resumed = self._virsh.batch([f"suspend {uuid}", f"resume {uuid}"], timeout=_CALL_TIMEOUT)
+        if resumed.error and not suspended.error:
+            raise MigrationFailed(self._host, f"{uuid} stands still, and cannot be let go on ({resumed.error})")
 
     # Its end.
 

@@ -138,6 +138,14 @@ def test_a_guest_whose_last_migration_nobody_saw_end_gets_its_disks_back_before_
     migration.result()
 
 
+def test_a_guest_that_cannot_be_let_go_on_is_not_migrated() -> None:
+    refused = {DISKS_BACK[0]: "", DISKS_BACK[1]: "error: x"}
+    migration, transport = begin({STATE: "running (unpaused)", **refused})
+    with pytest.raises(MigrationFailed, match=r"stands still, and cannot be let go on"):
+        migration.result()
+    assert not transport.started
+
+
 def test_a_guest_that_still_migrates_is_not_made_to_stand_still() -> None:
     migration, transport = begin(dict.fromkeys(DISKS_BACK, ""))
     eventually(lambda: bool(transport.started))
