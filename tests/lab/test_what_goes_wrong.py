@@ -207,7 +207,7 @@ def test_a_guest_whose_migration_broke_in_its_last_moments_can_be_moved_again(
 ) -> None:
     """h1's daemon stands still while all is sent, so that QEMU is not told to hand over, until h2's has given up.
 
-    Moved again as it goes on then, its QEMU crashed every other time.
+    Moved again as it goes on then, its QEMU crashed in one of two tries.
     """
     h1, h2 = clean_lab["h1"], clean_lab["h2"]
     rebalance, guest = _to_h2_slowly(clean_lab, prepare, "shop")

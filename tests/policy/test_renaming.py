@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rebalancer.cluster import DomainState, Host
+from rebalancer.cluster import Domain, DomainState, Host
 from rebalancer.placement.problem import Term
 from rebalancer.policy import Compiled, Names, OnClash, compile_problem
 from rebalancer.policy.load import load_policies
@@ -22,7 +22,7 @@ def policy(text: str) -> Policy:
     return load_policies(["./test.yaml"], lambda _: head + text)
 
 
-def compiled(policy: Policy, hosts: list[Host] = HOSTS, domains: list = WEBS) -> Compiled:  # type: ignore[type-arg]
+def compiled(policy: Policy, hosts: list[Host] = HOSTS, domains: list[Domain] = WEBS) -> Compiled:
     return compile_problem(policy, cluster(hosts, domains))
 
 
