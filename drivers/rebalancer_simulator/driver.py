@@ -169,7 +169,7 @@ class SimulatorDriver:
 
 def _shown(seen: Sighting) -> str:
     """``running as 'web', migrating``"""
-    more = {"migrating": seen.migrating, "taken back": seen.taken_back}
+    more = {"migrating": seen.migrating, "taken back": seen.taken_back, "held": seen.held}
     return ", ".join([f"{seen.state} as '{seen.name}'", *(word for word, holds in more.items() if holds)])
 
 

@@ -58,6 +58,8 @@ class Simulation:
         """Definitions that an arriving domain of the same UUID has taken the place of, to be put back if it fails."""
         self._taken_back: set[tuple[str, str]] = set()
         """Where domains run on as a migration away from there has failed."""
+        self._held: set[tuple[str, str]] = set()
+        """Where domains stand still as a migration away from there has failed."""
         self._late: list[tuple[float, Transfer]] = []
         """When destinations start what their sources have taken back."""
 
@@ -81,7 +83,11 @@ class Simulation:
             return None
         migrating = any(t.uuid == uuid and host in (t.source, t.destination) for t in self.running)
         return Sighting(
-            name=domain.name, state=domain.state, migrating=migrating, taken_back=(host, uuid) in self._taken_back
+            name=domain.name,
+            state=domain.state,
+            migrating=migrating,
+            taken_back=(host, uuid) in self._taken_back,
+            held=(host, uuid) in self._held,
         )
 
     def under_way(self, uuid: str, source: str) -> Transfer | None:
@@ -203,9 +209,11 @@ class Simulation:
         self._set_state(host, uuid, DomainState.RUNNING)
         self.changes += 1
 
-    def make_stand_still(self, host: str, uuid: str) -> None:
-        """By hand: a domain that runs is paused."""
+    def make_stand_still(self, host: str, uuid: str, *, held: bool = False) -> None:
+        """By hand: a domain that runs is paused; ``held``: as its migration would leave it."""
         self._set_state(host, uuid, DomainState.PAUSED)
+        if held:
+            self._held.add((host, uuid))
         self.changes += 1
 
     def press(self, host: str, **pressure: float) -> None:
@@ -343,6 +351,7 @@ class Simulation:
     def _set_state(self, host: str, uuid: str, state: DomainState) -> None:
         self._domains[host, uuid] = replace(self._domains[host, uuid], state=state)
         self._taken_back.discard((host, uuid))
+        self._held.discard((host, uuid))
 
     def _refusal(self, domain: Domain | None, transfer: Transfer) -> str | None:
         """Why a migration cannot begin, in libvirt's words where it has some."""

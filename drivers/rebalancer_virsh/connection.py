@@ -40,6 +40,8 @@ _TOGETHER = 100
 _GONE = ("failed to get domain", "no domain with matching", "Domain not found")
 _TAKEN_BACK = "migration canceled"
 """Why a domain runs that its source has let go on (VIR_DOMAIN_RUNNING_MIGRATION_CANCELED)."""
+_HELD = "migrating"
+"""Why a domain stands still that is to be switched over (VIR_DOMAIN_PAUSED_MIGRATION)."""
 _ONLY_AT_SOURCE = "available only on the source host"
 _MEASURE_LONGER = 5.0
 """Seconds that a measurement of dirty rates may take more than it should."""
@@ -96,11 +98,13 @@ class VirshConnection:
             self._require(answers[name])
             self._require(answers[state])
             word, _, reason = answers[state].text.strip().partition(" (")
+            migrating = _is_migrating(answers[job], reason)
             return Sighting(
                 name=answers[name].text,
                 state=state_of(word),
-                migrating=_is_migrating(answers[job], reason),
+                migrating=migrating,
                 taken_back=reason.startswith(_TAKEN_BACK),
+                held=state_of(word) is DomainState.PAUSED and reason.startswith(_HELD) and not migrating,
             )
 
     def migrate(self, domain: Domain, destination: DriverHost, options: MigrationOptions) -> Migration:
@@ -138,7 +142,16 @@ class VirshConnection:
         seen = self.find(uuid)
         if seen is None or seen.migrating or seen.state is not DomainState.PAUSED:
             raise MigrationFailed(self._name, f"{uuid} does not stand still here")
-        self._do("resume", uuid_of(uuid))
+        try:
+            self._do("resume", uuid_of(uuid))
+        except MigrationFailed:
+            # One that is held may go on by itself at any moment.
+            if not (seen.held and self._runs(uuid)):
+                raise
+
+    def _runs(self, uuid: str) -> bool:
+        seen = self.find(uuid)
+        return seen is not None and seen.state is DomainState.RUNNING and not seen.migrating
 
     def suspend(self, uuid: str) -> None:
         seen = self.find(uuid)
@@ -327,7 +340,7 @@ def _is_migrating(job: Answer, reason: str) -> bool:
     if not job.error:
         return parse_job(job.text).migrating
     # QEMU's destination counts nothing and says so. Where there is no job information at all, the state must do.
-    return _ONLY_AT_SOURCE in job.error or reason.startswith("migrating")
+    return _ONLY_AT_SOURCE in job.error or reason.startswith(_HELD)
 
 
 def _parts(uuids: Iterable[str]) -> Iterator[list[str]]:

@@ -107,6 +107,8 @@ class Sighting:
     """Whether a migration of it is under way, as seen from this host."""
     taken_back: bool = False
     """It runs because a migration away from here has failed, by this host's own word; false: that is not known."""
+    held: bool = False
+    """It stands still for a migration, by this host's own word, and none is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

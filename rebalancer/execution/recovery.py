@@ -43,7 +43,7 @@ class Course(StrEnum):
     """The domain runs on both, and its destination started it when its source had taken it back: suspended on the
     destination at once, where it then is a copy that is left."""
     PAUSED = "paused"
-    """The run suspended it on its source, and there it is: it goes on there."""
+    """The run suspended it on its source, or its hypervisor did to move it, and there it is: it goes on there."""
     ONLY_COPY = "only copy"
     """The run suspended it on its destination, as started late, and its source has lost it since: it goes on there."""
     DOUBLED = "doubled"
@@ -63,6 +63,7 @@ class Past:
     """The run paused it on its source, to let its copy end."""
     stopped: bool = False
     """The run paused it on its destination, as started late."""
+    persistent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def course(step: Step, past: Past, source: Finding, destination: Finding) -> Dec
             return _decided(Course.ORIGINAL_LEFT, f"{found.reason}, and its definition is left on {step.source}")
         return found
     if there is None:
-        return _only_here(step, past, here)
+        return _only_here(step, past, here, known_there=destination.sighting is not None)
     return _on_both(step, past, here, there)
 
 
@@ -114,11 +115,15 @@ def _only_there(step: Step, past: Past, there: Sighting | None) -> Decision:
     return _decided(Course.UNCLEAR, f"{seen} on {step.destination}, and no more on {step.source}")
 
 
-def _only_here(step: Step, past: Past, here: Sighting) -> Decision:
+def _only_here(step: Step, past: Past, here: Sighting, *, known_there: bool) -> Decision:
+    """``known_there``: the destination has a definition of it."""
     if here.state is past.expected:
         return _decided(Course.NOT_MOVED, f"it is {here.state} on {step.source} alone")
     if past.suspended and here.state is DomainState.PAUSED:
         return _decided(Course.PAUSED, f"it stands still on {step.source}, where this run suspended it")
+    # A destination that knows nothing of a persistent domain has never let it run: libvirt defines it before.
+    if here.held and past.expected is DomainState.RUNNING and past.persistent and not known_there:
+        return _decided(Course.PAUSED, f"it stands still on {step.source}, where its migration left it")
     return _decided(Course.UNCLEAR, f"it was {past.expected} and is {here.state} on {step.source}")
 
 

@@ -239,19 +239,20 @@ class _Recovery:
 
     def _past(self, step: Step) -> Past:
         events = [event for event in self._found.events if event.step == step.id]
+        before = self._before(step)
         last = next((event for event in reversed(events) if event.kind in ("intent", "put right", "remains")), None)
         return Past(
-            expected=self._state_before(step),
+            expected=DomainState.RUNNING if before is None else before.state,
             stayed=self._steps[step.id].state not in UNSETTLED,
             suspended=any(event.detail.get("taken") == "pause" for event in events),
             stopped=last is not None and last.detail.get("taken") == Take.SUSPEND.value,
+            persistent=before is not None and before.persistent,
         )
 
-    def _state_before(self, step: Step) -> DomainState:
-        return next(
-            (domain.state for domain in self._plan.snapshot.domains_by_uuid.get(step.uuid, ()) if domain.state.active),
-            DomainState.RUNNING,
-        )
+    def _before(self, step: Step) -> Domain | None:
+        """The step's domain as it was when the plan was made."""
+        known = self._plan.snapshot.domains_by_uuid.get(step.uuid, ())
+        return next((domain for domain in known if domain.state.active), None)
 
 
 def _done(known: StepRecord) -> StepOutcome:

@@ -122,6 +122,8 @@ def _not_arrived(step: Step, expected: DomainState, source: Finding, destination
     place = Place(host=step.source, name=here.name)
     as_before = here.state is expected
     reason = "" if as_before else f"it is {here.state} on {step.source}"
+    if here.held and not as_before:
+        reason += ", where its migration left it; 'rebalance resume' lets it go on where that is safe"
     return Verdict(outcome=Outcome.FAILED, reason=reason, place=place, certain=as_before, freed=True)
 
 

@@ -268,6 +268,23 @@ def test_a_domain_that_the_run_had_suspended_goes_on_though_its_step_is_known_to
     assert bench.found() == ["paused"]
 
 
+def test_a_domain_that_its_hypervisor_holds_goes_on() -> None:
+    bench = Interrupted(started=False)
+    bench.simulation.make_stand_still("h1", uuid("a"), held=True)
+    check_done(bench, bench.resume())
+    assert bench.found() == ["paused"]
+
+
+def test_a_domain_that_its_hypervisor_holds_stays_so_where_its_destination_knows_it() -> None:
+    """It may have run there, and written to its disks, before it went off."""
+    bench = Interrupted(started=False)
+    bench.simulation.make_stand_still("h1", uuid("a"), held=True)
+    bench.simulation.put(domain_as("a", "h2", DomainState.SHUT_OFF))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert "it was running and is paused on h1" in result.outcomes["s1"].reason
+
+
 def test_a_domain_that_somebody_else_suspended_stays_so() -> None:
     bench = Interrupted(started=False)
     bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))

@@ -228,6 +228,33 @@ def test_a_guest_whose_migration_broke_in_its_last_moments_can_be_moved_again(
     assert guest.is_counting()
 
 
+def test_a_guest_whose_last_bytes_are_stuck_behind_a_dead_link_goes_on(
+    clean_lab: Lab, prepare: Callable[..., Rebalance]
+) -> None:
+    """Its link is cut while it stands still to be switched over, for longer than the hosts wait for each other."""
+    h1, h2 = clean_lab["h1"], clean_lab["h2"]
+    rebalance = prepare(capacity=capacity(2), hosts=2)
+    guest = clean_lab.start_guest(h1, "last", 64, dirty_mib_per_s=5, working_set_mib=24)
+    policy = rebalance.policy(
+        "go",
+        'rules:\n  - pin: {select: "true", hosts: [h2]}\nmigration:\n  - {select: "true", max_downtime: 60 s}\n',
+    )
+    time.sleep(3)
+    h1.shape(1_500_000)
+    process = rebalance.start("apply", "-p", policy, "--yes")
+    wait_until(lambda: h1.virsh("domstate", guest.uuid, "--reason").startswith("paused (migrating"), "it", timeout=90)
+    h1.cut()
+    wait_until(lambda: not h2.domains(), "the end of what h2 has received", timeout=60)
+    h1.mend()
+    h1.unshape()
+    said = "".join(process.communicate(timeout=180))
+    assert process.returncode in (0, 4), said
+    if process.returncode:
+        said = rebalance("resume", timeout=180)
+    assert clean_lab.where(guest) == {"h2": "running"}, said
+    assert guest.is_counting()
+
+
 @contextmanager
 def standing_still(host: LabHost) -> Iterator[None]:
     """Its daemon does nothing, but is there."""

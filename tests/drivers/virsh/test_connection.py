@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from rebalancer_virsh.connection import VirshConnection
 from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import DriverHost, ReadOptions
-from rebalancer.errors import HostAnswerInvalid, HostError
+from rebalancer.errors import HostAnswerInvalid, HostError, MigrationFailed
 from tests.drivers.virsh.fake import ALPHA, Answer, FakeTransport, host_answers, saved
 
 QUICK = ReadOptions(sample=Seconds(0))
@@ -193,6 +194,32 @@ def test_what_its_source_has_taken_back_is_told(state: str, taken_back: bool) ->
     seen = opened.find(ALPHA)
     assert seen is not None
     assert seen.taken_back is taken_back
+
+
+@pytest.mark.parametrize(
+    ("state", "job", "held"),
+    [
+        ("paused (migrating)", "Job type: None", True),
+        ("paused (migrating)", "Job type: Failed", True),
+        ("paused (migrating)", saved("jobinfo-running.txt").decode(), False),
+        ("paused (user)", "Job type: None", False),
+        ("running (unpaused)", "Job type: None", False),
+    ],
+)
+def test_what_its_source_holds_is_told(state: str, job: str, held: bool) -> None:
+    opened, _ = connection({f"domstate {ALPHA} --reason": state, f"domjobinfo {ALPHA}": job})
+    seen = opened.find(ALPHA)
+    assert seen is not None
+    assert seen.held is held
+
+
+@pytest.mark.parametrize(("then", "goes_on"), [("running (unpaused)", True), ("paused (migrating)", False)])
+def test_what_is_held_may_go_on_by_itself_as_it_is_let_go_on(then: str, goes_on: bool) -> None:
+    states = iter(["paused (migrating)", then])
+    refused = {f"resume {ALPHA}": "error: Requested operation is not valid: domain is already running"}
+    opened, _ = connection({f"domstate {ALPHA} --reason": lambda: next(states), **refused})
+    with nullcontext() if goes_on else pytest.raises(MigrationFailed, match="already running"):
+        opened.unpause(ALPHA)
 
 
 def test_a_domain_that_is_not_there() -> None:

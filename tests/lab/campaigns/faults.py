@@ -162,6 +162,8 @@ class Figures:
     """Faults whose moment did not come, as the run had ended."""
     told: dict[str, list[str]] = field(default_factory=dict)
     """Fault → the reasons that runs gave for what they did not do, some of them."""
+    held: int = 0
+    """Guests that stood still when a run had ended and all was put right, before it was resumed."""
     resumed: int = 0
     planned_anew: int = 0
     failures: list[str] = field(default_factory=list)
@@ -219,6 +221,7 @@ def one_round(stage: Stage, faults: list[Fault], chance: random.Random, figures:
     _note(ended, [one.fault.name for one in broken], bit, figures)
     _put_all_right(stage)
     _go_on_to_the_end(stage, ended, bit, figures)
+    figures.held, stage.held = figures.held + stage.held, 0
     for one in broken:
         counted = figures.faults if one.fault.name in bit else figures.harmless
         counted[one.fault.name] = counted.get(one.fault.name, 0) + 1
@@ -238,7 +241,7 @@ def _go_on_to_the_end(stage: Stage, ended: Command, bit: list[str], figures: Fig
     """Resumed, and planned anew where a guest is where no step of the run expects it."""
     history = ", ".join(bit) or "nothing bit"
     for attempt in range(4):
-        stage.check(arrived=False)
+        stage.check(arrived=False, held=ended.status != 0)
         if ended.status == 0:
             break
         if attempt < 2 and stage.has_open_run():
