@@ -149,6 +149,8 @@ class _Recovery:
                 self._record.again(step, decision.reason)
             case Course.GOES_ON:
                 self._adopt(step, past)
+            case Course.PAUSED if elsewhere := self._elsewhere(step):
+                self._conclude(step, Outcome.UNKNOWN, f"{decision.reason}, and is not let go on: {elsewhere}")
             case Course.COPY_LEFT | Course.ORIGINAL_LEFT | Course.PAUSED | Course.ONLY_COPY:
                 self._clean_up(step, past, decision)
             case Course.STARTED_LATE | Course.DOUBLED | Course.UNCLEAR | Course.GOES_ELSEWHERE:
@@ -177,6 +179,17 @@ class _Recovery:
 
     def _ask(self, host: str, step: Step) -> Finding:
         return ask(self._hosts, host, step.uuid)
+
+    def _elsewhere(self, step: Step) -> str:
+        """Why it may run on a host that is not the step's, where somebody has moved it on; empty: it does not."""
+        for host in self._plan.snapshot.hosts:
+            if host.name not in (step.source, step.destination):
+                found = self._ask(host.name, step)
+                if not found.answered:
+                    return f"it may have been moved on, and {found.silence}"
+                if found.active is not None:
+                    return f"it is {found.active.state} on {host.name}"
+        return ""
 
     def _adopt(self, step: Step, past: Past) -> None:
         try:

@@ -285,6 +285,25 @@ def test_a_domain_that_its_hypervisor_holds_stays_so_where_its_destination_knows
     assert "it was running and is paused on h1" in result.outcomes["s1"].reason
 
 
+def test_a_domain_that_its_hypervisor_holds_stays_so_where_somebody_has_moved_it_on() -> None:
+    """What stands still on its source is what its migration has left there."""
+    bench = Interrupted(started=False)
+    bench.simulation.make_stand_still("h1", uuid("a"), held=True)
+    bench.simulation.put(domain_as("a", "h3", DomainState.RUNNING))
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert result.outcomes["s1"].reason.endswith("is not let go on: it is running on h3")
+    assert bench.simulation.find("h1", uuid("a")).state is DomainState.PAUSED
+
+
+def test_a_domain_that_its_hypervisor_holds_stays_so_while_another_host_is_silent() -> None:
+    bench = Interrupted(started=False, faults=Faults(outages=(Outage(host="h3"),)))
+    bench.simulation.make_stand_still("h1", uuid("a"), held=True)
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    assert "may have been moved on, and h3 could not be asked" in result.outcomes["s1"].reason
+
+
 def test_a_domain_that_somebody_else_suspended_stays_so() -> None:
     bench = Interrupted(started=False)
     bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
