@@ -1,67 +1,38 @@
-"""All commands, by name. What a command needs beyond its arguments it imports when it runs."""
+"""The commands, by name. What a command needs beyond its arguments it imports when it runs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated
 
 import typer
 
 from rebalancer import __version__
-from rebalancer.cli import (
-    apply,
-    cancel,
-    check,
-    demo,
-    drivers,
-    evacuate,
-    hosts,
-    import_,
-    place,
-    plan,
-    policy,
-    resume,
-    rollback,
-    runs,
-    simulate,
-    snapshot,
-)
 from rebalancer.cli.status import ExitStatus
 
-__all__ = ["app", "with_optional_values"]
+__all__ = ["app_for", "with_optional_values"]
 
-app = typer.Typer(
-    help="Rebalance virtual machines over hosts: policies in, reviewed plans out, safe live migrations.",
-    epilog="Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps (--detailed-exitcode), 3 a rule is"
-    " broken (check) or something finds no place (place, simulate), 4 a run ended incomplete.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-_COMMANDS = (
-    ("demo", demo.demo, "The whole pipeline on a simulated cluster."),
-    ("check", check.check, "Is the cluster well placed? Score and broken rules."),
-    ("plan", plan.plan, "What would make it better, and why; changes nothing."),
-    ("apply", apply.apply, "Carry out a plan, from a file or made now."),
-    ("evacuate", evacuate.evacuate, "Empty hosts, keeping the rest well placed."),
-    ("resume", resume.resume, "Go on with a run that was interrupted or is incomplete."),
-    ("cancel", cancel.cancel, "Stop a run of another process."),
-    ("rollback", rollback.rollback, "Bring back what a run has moved."),
-    ("place", place.place, "The best hosts for new domains."),
-    ("simulate", simulate.simulate, "What if hosts fail or domains are added?"),
-    ("hosts", hosts.hosts, "The hosts, and what each can do."),
-    ("snapshot", snapshot.snapshot, "Save what the hosts say now."),
-    ("import", import_.import_, "Ganeti's or ProxLB's state and settings as ours."),
-    ("drivers", drivers.drivers, "The installed drivers."),
-)
-
-for name, command, summary in _COMMANDS:
-    app.command(name, short_help=summary)(command)
-app.add_typer(runs.app, name="runs")
-app.add_typer(policy.app, name="policy")
+_COMMANDS = {
+    "demo": "The whole pipeline on a simulated cluster.",
+    "check": "Is the cluster well placed? Score and broken rules.",
+    "plan": "What would make it better, and why; changes nothing.",
+    "apply": "Carry out a plan, from a file or made now.",
+    "evacuate": "Empty hosts, keeping the rest well placed.",
+    "resume": "Go on with a run that was interrupted or is incomplete.",
+    "cancel": "Stop a run of another process.",
+    "rollback": "Bring back what a run has moved.",
+    "place": "The best hosts for new domains.",
+    "simulate": "What if hosts fail or domains are added?",
+    "hosts": "The hosts, and what each can do.",
+    "snapshot": "Save what the hosts say now.",
+    "import": "Ganeti's or ProxLB's state and settings as ours.",
+    "drivers": "The installed drivers.",
+}
+"""Each is the function of its name in the module of its name."""
+_GROUPS = ("runs", "policy")
 
 _OPTIONAL_VALUES = {"--dirty-rate": "5s"}
 
@@ -72,7 +43,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _without_command(
     context: typer.Context,
     version: Annotated[
@@ -82,6 +52,30 @@ def _without_command(
     if context.invoked_subcommand is None and not version:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(ExitStatus.ERROR)
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command that the arguments begin with, alone, as building the others takes longer than many a command does;
+    all of them where it is none of those."""
+    app = typer.Typer(
+        help="Rebalance virtual machines over hosts: policies in, reviewed plans out, safe live migrations.",
+        epilog="Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps (--detailed-exitcode), 3 a rule is"
+        " broken (check) or something finds no place (place, simulate), 4 a run ended incomplete.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_without_command)
+    every = (*_COMMANDS, *_GROUPS)
+    for name in [name for name in every if [name] == list(arguments[:1])] or every:
+        if name in _GROUPS:
+            app.add_typer(import_module(f"rebalancer.cli.{name}").app, name=name)
+        else:
+            module = f"{name}_" if iskeyword(name) else name
+            command = getattr(import_module(f"rebalancer.cli.{module}"), module)
+            app.command(name, short_help=_COMMANDS[name])(command)
+    return app
 
 
 def with_optional_values(arguments: Sequence[str]) -> list[str]:

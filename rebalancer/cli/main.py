@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 
 import typer
 
-from rebalancer.cli.app import app, with_optional_values
+from rebalancer.cli.app import app_for, with_optional_values
 from rebalancer.cli.status import ExitStatus
 from rebalancer.cluster.text import printable
 from rebalancer.errors import InvalidInput, RebalancerError
@@ -42,6 +42,8 @@ def main() -> NoReturn:
     gc.set_threshold(_ALLOCATIONS)
     # NumPy's linear algebra, which nothing here uses, would start a thread a core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Plugins of pydantic, which nothing here uses, are looked for in all that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -50,7 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     _accept_all_characters()
     status: int = ExitStatus.ERROR
     try:
-        status = app(args=with_optional_values(arguments), prog_name="rebalance", standalone_mode=False) or 0
+        given = with_optional_values(arguments)
+        status = app_for(given)(args=given, prog_name="rebalance", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -34,6 +34,7 @@ from rebalancer.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster
+    from rebalancer.plan import Plan
 
 __all__ = ["plan"]
 
@@ -67,7 +68,6 @@ def plan(
 ) -> ExitStatus:
     """What would make the cluster better, in which order, how long it takes, and why; changes nothing."""
     from rebalancer.files import write_atomically
-    from rebalancer.plan.file import dump_plan
     from rebalancer.report import make_console, print_plan
 
     refuse_to_overwrite(output, inventory or os.environ.get(INVENTORY_VARIABLE), snapshot, *(policies or []))
@@ -85,13 +85,19 @@ def plan(
         raise InvalidInput("--batch and --return are about rounds: add --rolling SELECTOR")
     made, policy = plan_for(read_input(inventory, snapshot, dirty_rate, ignore_unreachable=ignore_unreachable), options)
     if output_format is Format.JSON:
-        print(dump_plan(made), end="")
+        print(_file_of(made), end="")
     else:
         print_plan(make_console(), made, policy=policy)
     if output is not None:
-        write_atomically(output, dump_plan(made), 0o644)
+        write_atomically(output, _file_of(made), 0o644)
         tell(f"plan written to {output}")
     return ExitStatus.PLAN_HAS_STEPS if detailed_exitcode and made.steps else ExitStatus.DONE
+
+
+def _file_of(made: Plan) -> str:
+    from rebalancer.plan.file import dump_plan
+
+    return dump_plan(made)
 
 
 def _frontier(cluster: Cluster, options: PlanningOptions, output_format: Format) -> ExitStatus:

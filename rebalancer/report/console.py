@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.segment import Segment, Segments
-from rich.table import Table
 from rich.text import Text
 
 from rebalancer.cluster.text import printable
@@ -87,11 +85,11 @@ def warnings(console: Console, found: Sequence[object]) -> None:
 
 def item(console: Console, *parts: Text | str, indent: int = 0, lead: Text | str = "") -> None:
     """A line of a list. What does not fit goes on below its beginning, right of ``lead``."""
-    if not lead:
-        show(console, Padding(Text.assemble(*parts, overflow="fold"), (0, 0, 0, indent)))
-        return
-    grid = Table.grid(padding=0)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(lead, Text.assemble(*parts, overflow="fold"))
-    show(console, Padding(grid, (0, 0, 0, indent)))
+    before = Text.assemble(" " * indent, lead)
+    hanging = " " * before.cell_len
+    body = Text.assemble(*parts, overflow="fold")
+    for line in body.wrap(console, max(console.width - before.cell_len, 1), overflow="fold"):
+        whole = Text.assemble(before, line)
+        whole.rstrip()
+        console.print(whole, soft_wrap=True)
+        before = Text(hanging)

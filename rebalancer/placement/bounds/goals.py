@@ -92,7 +92,7 @@ def _away(primitive: DistanceCost, problem: Problem, reach: Reach) -> float:
 def _too_many(primitive: GroupMost) -> float:
     if (primitive.zone < 0).any():
         return 0.0
-    fixed = primitive.fixed[:, np.unique(primitive.zone)]
+    fixed = primitive.fixed[:, sorted(set(primitive.zone.tolist()))]
     members = np.bincount(primitive.group[primitive.group >= 0], minlength=len(fixed))[: len(fixed)]
     room = np.maximum(primitive.most - fixed, 0).sum(axis=1)
     return float(np.maximum(fixed - primitive.most, 0).sum() + np.maximum(members - room, 0).sum())

@@ -47,7 +47,8 @@ def _numbers_of_moves(problem: Problem, reach: Reach) -> tuple[IntArray, IntArra
     if problem.max_moves is not None:
         most = min(most, problem.max_moves)
     most = max(most, least)
-    numbers = np.unique(np.linspace(least, most, min(most - least + 1, _MOST_NUMBERS)).astype(np.int64))
+    evenly = np.linspace(least, most, min(most - least + 1, _MOST_NUMBERS)).astype(np.int64)
+    numbers = np.array(sorted(set(evenly.tolist())), dtype=np.int64)
     return numbers, np.append(numbers[1:] - 1, most)
 
 

@@ -51,7 +51,7 @@ def hosts_of(zone: int, zones: IntArray, hosts: tuple[str, ...]) -> str:
 
 def kind_of_zone(zones: IntArray, number: int) -> str:
     """What a number of zones is a number of: hosts, where each host is a zone."""
-    word = "host" if len(np.unique(zones)) == len(zones) else "zone"
+    word = "host" if len(set(zones.tolist())) == len(zones) else "zone"
     return f"{number} {word}" + ("" if number == 1 else "s")
 
 
