@@ -160,6 +160,9 @@ class _Search:
         if typical <= 0 or far is None or self.tries < _LEAST_TRIALS * self.trial:
             self._cool(near, self.tries, typical, begin, end, focus)
             return
+        if self.problem.max_moves is not None:  # far from home nothing is to be had
+            self._cool(near, self.tries - 2 * self.trial, typical, begin, end, focus)
+            return
         self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
         passed = self.elapsed()
         trial = self._trial_tries((passed - begin) * _SLICES, end - begin)

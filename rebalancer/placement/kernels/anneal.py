@@ -246,23 +246,46 @@ def try_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: fl
 
 
 @kernel
+def some_mover(ci: Ints, si: Ints) -> int:
+    """A domain that is away from home; -1 where a few looks find none."""
+    for _ in range(LOOKS):
+        domain = below(ci, si, ci[DOMAINS])
+        if si[ci[PLACE] + domain] != ci[ci[START] + domain]:
+            return domain
+    return -1
+
+
+@kernel
+def try_instead(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: float) -> bool:
+    """No move is left: this domain, or one from another one's home, goes where that one returns; there, or anywhere."""
+    other = some_mover(ci, si)
+    if other < 0:
+        return False
+    there, back = si[ci[PLACE] + other], ci[ci[START] + other]
+    way = chance(ci, si)
+    if way < 0.3:
+        neighbour = some_resident(ci, si, back)
+        if neighbour < 0 or ci[ci[START] + neighbour] != back:
+            return False
+        domain = neighbour
+    source = si[ci[PLACE] + domain]
+    destination = there if way < 0.6 else some_room(ci, cf, si, sf, domain, source)
+    if destination < 0 or destination == source:
+        return False
+    if not fits(ci, cf, sf, other, domain if source == back else -1, back):
+        return False
+    if destination == there and not fits(ci, cf, sf, domain, other, there):
+        return False
+    return try_pair(ci, cf, si, sf, other, back, domain, destination, limit)
+
+
+@kernel
 def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
-    domains = ci[DOMAINS]
     rank = some_rank(ci, si, sf)
     domain = ci[ci[BY_SIZE] + rank]
     source, home = si[ci[PLACE] + domain], ci[ci[START] + domain]
     if ci[MAX_MOVES] >= 0 and si[ci[MOVED]] >= ci[MAX_MOVES] and source == home:
-        # No move is left: this one can only go where another one returns.
-        other, destination = below(ci, si, domains), below(ci, si, ci[HOSTS])
-        back = ci[ci[START] + other]
-        for _ in range(20):
-            if si[ci[PLACE] + other] != back:
-                break
-            other = below(ci, si, domains)
-            back = ci[ci[START] + other]
-        if si[ci[PLACE] + other] == back or destination == source:
-            return False
-        return try_pair(ci, cf, si, sf, other, back, domain, destination, limit)
+        return try_instead(ci, cf, si, sf, domain, limit)
     way = chance(ci, si)
     if way < sf[ci[SETTINGS] + SWAPS]:
         return try_swap(ci, cf, si, sf, rank, limit)
