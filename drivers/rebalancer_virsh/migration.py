@@ -20,6 +20,7 @@ from rebalancer.drivers.protocol import MigrationOutcome, Progress, Sighting
 from rebalancer.errors import HostError, HostUnreachable, MigrationFailed, RebalancerError, Unsupported
 from rebalancer_virsh.hypervisors import kind_of
 from rebalancer_virsh.jobs import Job, parse_job
+from rebalancer_virsh.meaning import meaning
 from rebalancer_virsh.request import MigrationRequest, whole_mib
 from rebalancer_virsh.shortage import MEMORY_COMMAND, free_memory, shortage
 from rebalancer_virsh.virsh import Answer, Virsh, answer_of, first_error
@@ -179,13 +180,14 @@ class VirshMigration:
 
     def _in_plain_words(self, words: str) -> str:
         """libvirt's own, after what they mean where that is known."""
-        free: int | None = None
+        request, free = self._request, None
+        if (told := meaning(words, request.name, request.destination)) is not None:
+            return f"{told} ({words})"
         if shortage(words, "", "", 0.0, None) is None:
             return words
         with suppress(HostError):
             answer = self._peer.run(MEMORY_COMMAND, timeout=_ASK_DESTINATION_TIMEOUT)
             free = free_memory(answer.stdout.decode("utf-8", "replace"))
-        request = self._request
         return f"{shortage(words, request.name, request.destination, request.memory, free)} ({words})"
 
     def _prepare(self) -> None:
