@@ -22,7 +22,7 @@ from rebalancer.execution.ledger import Ledger
 from rebalancer.execution.outcome import Outcome, Place, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.execution.recovery import Past
-from rebalancer.execution.remains import forget_definition
+from rebalancer.execution.remains import forget_definition, stop_unexpected
 from rebalancer.execution.retry import Retries
 from rebalancer.execution.running import Running, options_for, patience, rungs
 from rebalancer.execution.stop import StopSignal
@@ -385,7 +385,8 @@ class Engine:
                 raise HostUnreachable(finding.host, (finding.error or "").removeprefix(f"{finding.host}: "))
         if (found := obstacle(step, candidate.domain.state, source, destination)) is not None:
             self._where[step.uuid] = whereabouts(source, destination, self._where.get(step.uuid))
-            return found
+            stopped = stop_unexpected(self._hosts, self._record, step, source, destination)
+            return found if stopped is None else replace(found, reason=f"{found.reason}: {stopped}")
         if not self._ledger.is_as_known(step.destination, listed):
             self._ledger.observe(step.destination, list_domains(self._hosts, step.destination))
         taken = self._ledger.shortage(step) or self._ledger.name_taken(step)

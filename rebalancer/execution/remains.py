@@ -22,7 +22,7 @@ from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict, definition_left
 from rebalancer.plan.model import Step
 
-__all__ = ["Take", "forget_definition", "put_right", "ran_twice", "stop_late"]
+__all__ = ["Take", "forget_definition", "put_right", "ran_twice", "stop_late", "stop_unexpected"]
 
 
 class Take(StrEnum):
@@ -87,6 +87,20 @@ def forget_definition(hosts: Hosts, record: Record, step: Step) -> str | None:
         return definition_left(step)
     record.event("remains", step, host=step.source, taken=Take.FORGET.value)
     return None
+
+
+def stop_unexpected(hosts: Hosts, record: Record, step: Step, source: Finding, destination: Finding) -> str | None:
+    """Suspends a domain that runs on the destination of a step that is about to start, where its source says that it
+    took it back; what was done, in words, None: there is none. A host that was silent so far may have started it."""
+    here, there, running = source.active, destination.active, DomainState.RUNNING
+    if here is None or there is None or not here.taken_back or here.migrating or there.migrating:
+        return None
+    if here.state is not running or there.state is not running or there.name != step.name_after:
+        return None
+    late = f"{step.destination} has started it late, and"
+    if (failure := stop_late(hosts, record, step)) is not None:
+        return f"{late} could not be told to stop it: {failure}. Do so at once"
+    return f"{late} was told to stop it: 'rebalance resume' removes it there"
 
 
 def stop_late(hosts: Hosts, record: Record, step: Step) -> str | None:

@@ -148,9 +148,11 @@ class Controllers(RuleBasedStateMachine):
         unknown = {self.made.step_by_id[k].uuid for k, o in result.outcomes.items() if o.outcome is Outcome.UNKNOWN}
         for transfer in self._started_late():
             outcomes = [o.outcome for k, o in result.outcomes.items() if self.made.step_by_id[k].uuid == transfer.uuid]
+            ends = {transfer.source, transfer.destination}
+            both = ends <= {host for host, _ in self._places(transfer.uuid)}
             if not self._was_silent(transfer, since) or (transfer.started >= since and self._answers(transfer)):
-                assert len(self._places(transfer.uuid)) == 1
-            elif len(self._places(transfer.uuid)) > 1:
+                assert not both
+            elif both:
                 assert set(outcomes) != {Outcome.DONE}
         for uuid, place in result.where.items():
             if place is not None and uuid not in unknown and not self.by_hand[uuid]:

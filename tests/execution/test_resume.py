@@ -243,6 +243,22 @@ def test_nothing_is_removed_where_it_is_not_clear_which_is_right(state: DomainSt
     assert "find out which is right" in result.outcomes["s1"].reason
 
 
+def test_what_a_host_starts_late_that_was_silent_when_the_run_was_resumed_is_stopped_there() -> None:
+    """It answers again while the step waits for it, and has started the domain by then."""
+    late = Breakdown(nth=1, fraction=1.0, doubles=True, late=20.0)
+    bench = Interrupted(Faults(breakdowns=(late,)), started=True)
+    bench.after(10.0)
+    bench.journal.outcome(bench.number, StepOutcome(step="s1", outcome=Outcome.FAILED, reason="h2 could not be asked"))
+    assert bench.simulation.find("h2", uuid("a")).state is DomainState.PAUSED
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "failed", "s2": "skipped"}
+    assert "h2 has started it late, and was told to stop it" in result.outcomes["s1"].reason
+    assert bench.simulation.find("h1", uuid("a")).state is DomainState.RUNNING
+    assert bench.simulation.find("h2", uuid("a")).state is DomainState.PAUSED
+    assert any("ran on both h1 and h2" in remark for remark in result.problems)
+    check_done(bench, bench.resume())
+
+
 def test_the_only_copy_is_never_removed() -> None:
     bench = Interrupted(started=False)
     bench.simulation.take("h1", uuid("a"))
