@@ -68,7 +68,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_without_command)
     every = (*_COMMANDS, *_GROUPS)
-    for name in [name for name in every if [name] == list(arguments[:1])] or every:
+    for name in arguments[:1] if arguments and arguments[0] in every else every:
         if name in _GROUPS:
             app.add_typer(import_module(f"rebalancer.cli.{name}").app, name=name)
         else:

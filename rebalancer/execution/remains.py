@@ -17,7 +17,7 @@ from rebalancer.errors import RebalancerError
 from rebalancer.execution.hosts import Finding, Hosts, ask, guarded
 from rebalancer.execution.outcome import Outcome
 from rebalancer.execution.record import Record
-from rebalancer.execution.recovery import LOOKS
+from rebalancer.execution.recovery import LOOKS, Course, Past, course
 from rebalancer.execution.running import Running
 from rebalancer.execution.verdict import Verdict, definition_left
 from rebalancer.plan.model import Step
@@ -92,10 +92,7 @@ def forget_definition(hosts: Hosts, record: Record, step: Step) -> str | None:
 def stop_unexpected(hosts: Hosts, record: Record, step: Step, source: Finding, destination: Finding) -> str | None:
     """Suspends a domain that runs on the destination of a step that is about to start, where its source says that it
     took it back; what was done, in words, None: there is none. A host that was silent so far may have started it."""
-    here, there, running = source.active, destination.active, DomainState.RUNNING
-    if here is None or there is None or not here.taken_back or here.migrating or there.migrating:
-        return None
-    if here.state is not running or there.state is not running or there.name != step.name_after:
+    if course(step, Past(), source, destination).course is not Course.STARTED_LATE:
         return None
     late = f"{step.destination} has started it late, and"
     if (failure := stop_late(hosts, record, step)) is not None:

@@ -11,9 +11,11 @@ from rebalancer_simulator.driver import SimulatedConnection
 
 from rebalancer.cluster import DomainState
 from rebalancer.cluster.units import BytesPerSecond
-from rebalancer.drivers import MigrationOptions
+from rebalancer.drivers import MigrationOptions, Sighting
 from rebalancer.errors import HostUnreachable
 from rebalancer.execution import Outcome, RunResult, RunState, Silent, StepOutcome
+from rebalancer.execution.hosts import Finding
+from rebalancer.execution.recovery import Course, Past, course
 from rebalancer.execution.resume import resume
 from rebalancer.plan.model import Plan
 from tests.execution.traffic import excess
@@ -48,6 +50,13 @@ class Interrupted(Bench):
 
 def outcomes(result: RunResult) -> dict[str, str]:
     return {key: outcome.outcome.value for key, outcome in result.outcomes.items()}
+
+
+def left_alone(bench: Interrupted) -> str:
+    """Resumed, its first step is: why."""
+    result = bench.resume()
+    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    return result.outcomes["s1"].reason
 
 
 def check_done(bench: Interrupted, result: RunResult) -> None:
@@ -213,9 +222,8 @@ def test_remains_that_somebody_let_go_on_are_no_late_start() -> None:
     bench = Interrupted(Faults(keeps_definition=frozenset({1})), started=True)
     bench.after(60.0)
     bench.simulation.put(domain_as("a", "h1", DomainState.RUNNING))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert "Suspend one at once, find out which is right" in result.outcomes["s1"].reason
+    reason = left_alone(bench)
+    assert "Suspend one at once, find out which is right" in reason
     assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
 
 
@@ -237,10 +245,9 @@ def test_nothing_is_removed_where_it_is_not_clear_which_is_right(state: DomainSt
     bench = Interrupted(started=False)
     for host in ("h1", "h2"):
         bench.simulation.put(domain_as("a", host, state))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
+    reason = left_alone(bench)
     assert sorted(bench.placement()[uuid("a")]) == ["h1", "h2"]
-    assert "find out which is right" in result.outcomes["s1"].reason
+    assert "find out which is right" in reason
 
 
 def test_what_a_host_starts_late_that_was_silent_when_the_run_was_resumed_is_stopped_there() -> None:
@@ -296,9 +303,15 @@ def test_a_domain_that_its_hypervisor_holds_stays_so_where_its_destination_knows
     bench = Interrupted(started=False)
     bench.simulation.make_stand_still("h1", uuid("a"), held=True)
     bench.simulation.put(domain_as("a", "h2", DomainState.SHUT_OFF))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert "it was running and is paused on h1" in result.outcomes["s1"].reason
+    reason = left_alone(bench)
+    assert "it was running and is paused on h1" in reason
+
+
+@pytest.mark.parametrize(("persistent", "found"), [(True, Course.PAUSED), (False, Course.UNCLEAR)])
+def test_a_transient_domain_that_its_hypervisor_holds_stays_so(persistent: bool, found: Course) -> None:
+    """A destination where it ran, and went off, does not know it any more."""
+    here = Finding(host="h1", sighting=Sighting(name="a", state=DomainState.PAUSED, held=True))
+    assert course(A, Past(persistent=persistent), here, Finding(host="h2")).course is found
 
 
 def test_a_domain_that_its_hypervisor_holds_stays_so_where_somebody_has_moved_it_on() -> None:
@@ -306,26 +319,23 @@ def test_a_domain_that_its_hypervisor_holds_stays_so_where_somebody_has_moved_it
     bench = Interrupted(started=False)
     bench.simulation.make_stand_still("h1", uuid("a"), held=True)
     bench.simulation.put(domain_as("a", "h3", DomainState.RUNNING))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert result.outcomes["s1"].reason.endswith("is not let go on: it is running on h3")
+    reason = left_alone(bench)
+    assert reason.endswith("is not let go on: it is running on h3")
     assert bench.simulation.find("h1", uuid("a")).state is DomainState.PAUSED
 
 
 def test_a_domain_that_its_hypervisor_holds_stays_so_while_another_host_is_silent() -> None:
     bench = Interrupted(started=False, faults=Faults(outages=(Outage(host="h3"),)))
     bench.simulation.make_stand_still("h1", uuid("a"), held=True)
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert "may have been moved on, and h3 could not be asked" in result.outcomes["s1"].reason
+    reason = left_alone(bench)
+    assert "may have been moved on, and h3 could not be asked" in reason
 
 
 def test_a_domain_that_somebody_else_suspended_stays_so() -> None:
     bench = Interrupted(started=False)
     bench.simulation.put(domain_as("a", "h1", DomainState.PAUSED))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert "it was running and is paused on h1" in result.outcomes["s1"].reason
+    reason = left_alone(bench)
+    assert "it was running and is paused on h1" in reason
 
 
 def test_a_domain_that_somebody_moved_elsewhere_is_left_alone() -> None:
@@ -343,9 +353,8 @@ def test_a_migration_to_elsewhere_is_somebody_elses_and_left_alone(monkeypatch: 
     theirs.memory *= 20
     adopted: list[object] = []
     monkeypatch.setattr(SimulatedConnection, "adopt", lambda *_: adopted.append(1))
-    result = bench.resume()
-    assert outcomes(result) == {"s1": "unknown", "s2": "skipped"}
-    assert result.outcomes["s1"].reason.startswith("it is being migrated from h1, and not to h2: by somebody else")
+    reason = left_alone(bench)
+    assert reason.startswith("it is being migrated from h1, and not to h2: by somebody else")
     assert adopted == []
     assert not theirs.done
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rebalancer.cluster import DomainState
@@ -77,6 +79,14 @@ def test_a_silent_source_is_believed_where_it_had_said_that_it_moved_the_domain(
 def test_remains_that_stand_still_are_no_second_domain() -> None:
     verdict = judge(STEP, DomainState.RUNNING, finding("h1", PAUSED), finding("h2", RUNS))
     assert "its remains stand still on h1: 'rebalance resume' removes them" in verdict.reason
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_where_a_migration_has_left_a_domain_standing_still_it_is_said_what_lets_it_go_on(held: bool) -> None:
+    here = replace(PAUSED, held=held)
+    verdict = judge(STEP, DomainState.RUNNING, finding("h1", here), finding("h2", None))
+    assert verdict.reason.startswith("it is paused on h1")
+    assert ("'rebalance resume' lets it go on" in verdict.reason) is held
 
 
 def test_a_domain_that_was_paused_may_arrive_paused() -> None:

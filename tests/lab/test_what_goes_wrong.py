@@ -15,7 +15,7 @@ import pytest
 
 from .cluster import Lab
 from .commands import Rebalance, assert_each_runs_once, capacity, names_on, wide
-from .guest import Guest
+from .guest import TICKS_PER_SECOND, Guest
 from .host import LabHost
 from .inventory import Link
 from .shell import wait_until
@@ -239,10 +239,12 @@ def test_a_guest_whose_last_bytes_are_stuck_behind_a_dead_link_goes_on(
         "go",
         'rules:\n  - pin: {select: "true", hosts: [h2]}\nmigration:\n  - {select: "true", max_downtime: 60 s}\n',
     )
-    time.sleep(3)
+    wait_until(lambda: len(guest.counters()) > 5 * TICKS_PER_SECOND, "its memory to be written once", timeout=60)
     h1.shape(1_500_000)
     process = rebalance.start("apply", "-p", policy, "--yes")
-    wait_until(lambda: h1.virsh("domstate", guest.uuid, "--reason").startswith("paused (migrating"), "it", timeout=90)
+    wait_until(
+        lambda: "paused (migrating" in h1.virsh("domstate", guest.uuid, "--reason"), "its switchover", timeout=90
+    )
     h1.cut()
     wait_until(lambda: not h2.domains(), "the end of what h2 has received", timeout=60)
     h1.mend()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rebalancer.placement.arrays import distinct
 from rebalancer.placement.bounds.hosts_in_use import hosts_in_use
 from rebalancer.placement.bounds.reach import Reach
 from rebalancer.placement.evaluators.groups import own_zones
@@ -92,7 +93,7 @@ def _away(primitive: DistanceCost, problem: Problem, reach: Reach) -> float:
 def _too_many(primitive: GroupMost) -> float:
     if (primitive.zone < 0).any():
         return 0.0
-    fixed = primitive.fixed[:, sorted(set(primitive.zone.tolist()))]
+    fixed = primitive.fixed[:, distinct(primitive.zone)]
     members = np.bincount(primitive.group[primitive.group >= 0], minlength=len(fixed))[: len(fixed)]
     room = np.maximum(primitive.most - fixed, 0).sum(axis=1)
     return float(np.maximum(fixed - primitive.most, 0).sum() + np.maximum(members - room, 0).sum())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rebalancer.placement.arrays import distinct
 from rebalancer.placement.primitives import AllowedHosts, BoolArray, IntArray
 from rebalancer.placement.problem import Problem
 
@@ -30,7 +31,7 @@ class Reach:
         """bool[H]: the hosts where any domain may be."""
         usable = np.zeros(self.allowed.shape[1], dtype=np.bool_)
         usable[start[~self.forced]] = True
-        return np.asarray(usable | np.any(self.allowed[np.flatnonzero(np.bincount(self.kind))], axis=0), dtype=np.bool_)
+        return np.asarray(usable | np.any(self.allowed[distinct(self.kind)], axis=0), dtype=np.bool_)
 
     def bound_to(self, hosts: BoolArray, start: IntArray) -> BoolArray:
         """bool[D]: who may be on no other host than these (bool[H])."""

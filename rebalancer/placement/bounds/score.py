@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rebalancer.placement.arrays import distinct
 from rebalancer.placement.bounds.evenness import evenness
 from rebalancer.placement.bounds.goals import least_cost
 from rebalancer.placement.bounds.reach import Reach, reach_of
@@ -47,8 +48,7 @@ def _numbers_of_moves(problem: Problem, reach: Reach) -> tuple[IntArray, IntArra
     if problem.max_moves is not None:
         most = min(most, problem.max_moves)
     most = max(most, least)
-    evenly = np.linspace(least, most, min(most - least + 1, _MOST_NUMBERS)).astype(np.int64)
-    numbers = np.array(sorted(set(evenly.tolist())), dtype=np.int64)
+    numbers = distinct(np.linspace(least, most, min(most - least + 1, _MOST_NUMBERS)).astype(np.int64))
     return numbers, np.append(numbers[1:] - 1, most)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from rebalancer.cluster.units import format_bytes, format_number
+from rebalancer.placement.arrays import distinct
 from rebalancer.placement.primitives import IntArray
 
 __all__ = [
@@ -51,7 +52,7 @@ def hosts_of(zone: int, zones: IntArray, hosts: tuple[str, ...]) -> str:
 
 def kind_of_zone(zones: IntArray, number: int) -> str:
     """What a number of zones is a number of: hosts, where each host is a zone."""
-    word = "host" if len(set(zones.tolist())) == len(zones) else "zone"
+    word = "host" if len(distinct(zones)) == len(zones) else "zone"
     return f"{number} {word}" + ("" if number == 1 else "s")
 
 

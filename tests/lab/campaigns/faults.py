@@ -221,7 +221,6 @@ def one_round(stage: Stage, faults: list[Fault], chance: random.Random, figures:
     _note(ended, [one.fault.name for one in broken], bit, figures)
     _put_all_right(stage)
     _go_on_to_the_end(stage, ended, bit, figures)
-    figures.held, stage.held = figures.held + stage.held, 0
     for one in broken:
         counted = figures.faults if one.fault.name in bit else figures.harmless
         counted[one.fault.name] = counted.get(one.fault.name, 0) + 1
@@ -241,7 +240,7 @@ def _go_on_to_the_end(stage: Stage, ended: Command, bit: list[str], figures: Fig
     """Resumed, and planned anew where a guest is where no step of the run expects it."""
     history = ", ".join(bit) or "nothing bit"
     for attempt in range(4):
-        stage.check(arrived=False, held=ended.status != 0)
+        figures.held += stage.check(arrived=False, held=ended.status != 0)
         if ended.status == 0:
             break
         if attempt < 2 and stage.has_open_run():

@@ -56,8 +56,6 @@ class Stage:
     """Which of the two arrangements they are in."""
     may_restart: Counter[str] = field(default_factory=Counter)
     """Guests that were switched off, and how often."""
-    held: int = 0
-    """How often a guest was seen to stand still where a check allows that."""
     _sent: Counter[str] = field(default_factory=Counter)
     _gone: Counter[str] = field(default_factory=Counter)
     """`migrations()` and `departures()` when the last run was started."""
@@ -139,14 +137,16 @@ class Stage:
 
     # What must hold
 
-    def check(self, arrived: bool = True, *, held: bool = False) -> None:
+    def check(self, arrived: bool = True, *, held: bool = False) -> int:
         """Every guest runs exactly once and has never been reset; with `arrived`, where the run was to take it, and
         nothing is left of it anywhere else. Without, remains may stand still beside it, or a definition, which a run
         that is resumed removes. With `held`, it may stand still alone: QEMU may hold it until its last bytes have
-        found their way over a link that has just been mended, or a run that is resumed lets it go on.
+        found their way over a link that has just been mended, or a run that is resumed lets it go on. Returns how many
+        do so.
         """
         if arrived:
             self.shifted = not self.shifted
+        standing = 0
         found: dict[str, dict[str, str]] = {guest.uuid: {} for guest in self.guests}
         for host in self.lab.hosts:
             for domain in host.domains():
@@ -156,13 +156,14 @@ class Stage:
             states = sorted(places.values(), reverse=True)
             remains = [state for state in states if state != "running"]
             if held and states == ["paused"]:
-                self.held += 1
+                standing += 1
                 continue
             assert states.count("running") == 1, (guest.name, places)
             assert not remains or (remains in (["paused"], ["shut off"]) and not arrived), (guest.name, places)
             assert not arrived or list(places) == [self.place(number, shifted=self.shifted)], (guest.name, places)
             assert guest.is_counting(timeout=60), f"{guest.name} does not count"
             self._assert_never_reset(guest)
+        return standing
 
     def migrations(self) -> Counter[str]:
         """How often the hosts say that they began to send each guest, since they came up."""
