@@ -102,10 +102,15 @@ class Engine:
         kinds = self._ci[at.CURVE_KIND]
         return any(self._ci[kinds + curve] in wanted for curve in range(self._ci[at.CURVES]))
 
-    def another(self, seed: int) -> Self:
+    def fork(self) -> Self:
         """A search of its own from the same state on, over the same constants."""
         other = copy(self)
         other._si, other._sf = self._si.copy(), self._sf.copy()
+        return other
+
+    def another(self, seed: int) -> Self:
+        """The same with random numbers of its own."""
+        other = self.fork()
         other.seed(seed)
         return other
 

@@ -2,8 +2,8 @@
 (:mod:`rebalancer.placement.together`), and taking back. Of placements that cost the same, the one for which least is
 sent is kept (:mod:`rebalancer.placement.kernels.best`).
 
-How hot annealing should begin, and how hard domains should be pulled home, depends on what the goals are like: two ways
-are tried, one near home and one far from it, and the better one goes on.
+How hot annealing should begin, and how hard domains should be pulled home, depends on what the goals are like and on
+what there is to gain: ways between near home and far from it are tried, and the best one goes on.
 
 Deterministic for a seed and an effort; interpreted kernels look at less where that would take long, and it is said.
 
@@ -14,7 +14,7 @@ on the number of threads; where a time limit would cut the search short, it cool
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,14 +45,16 @@ _LOOKS = 1_000_000
 """The same for a descent."""
 _SAMPLES = 50_000
 """Moves looked at to see what one typically changes, at most."""
-_TRIAL = 0.2
-"""Of the tries of the default effort: the share of each of the two coolings of which the better one goes on."""
-_LEAST_TRIALS = 4
-"""With fewer tries than that many trials there are none."""
-_LONGEST_TRIAL = 0.25
-"""Nor are there where one of them would take a larger share of the time."""
+_TRIAL = 0.15
+"""Of the tries of the default effort: the share of each of the coolings of which the best one goes on."""
+_LEAST_TRIALS = 2
+"""With fewer tries than that many trials of each there are none."""
+_LONGEST_TRIAL = 0.06
+"""The largest share of the time for each; where it is too little for a tenth of a trial, there are none."""
 _LONG_TRIAL = 0.06
 """The share of the tries, or of the time, for each trial of a long search: which way is better may show late."""
+_LIMITED = 0.5
+"""The share of all tries where the number of moves is limited: there is less to be found."""
 _FIRST_MEETING = 0.4
 """From how much of a cooling on the searches go on from the best of them, every tenth of it."""
 _COMPILED_IS_FASTER = 50
@@ -96,6 +98,8 @@ class _Cooling:
     """The share of tries that pick a domain by its size: large ones rarely fit, and small ones are many."""
     alike: float = 0.5
     """The share of swaps that are between domains of about the same size."""
+    again: float = 0.0
+    """The share of tries that are about a domain that has moved already: where few do, it matters most which."""
 
     def temperature(self, done: float) -> float:
         """In terms of what a move typically changes."""
@@ -105,8 +109,12 @@ class _Cooling:
 
 _TO_REPAIR = _Cooling(course=((0.0, 0.3), (1.0, 0.02)), homesickness=(0.0, 0.0), swaps=0.2)
 _TO_BETTER = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(20.0, 2.0))
-_TO_EVEN_OUT = _Cooling(course=((0.0, 0.03), (1.0, 5e-5)), homesickness=(50.0, 8.0), swaps=0.5, bias=0.8, alike=0.8)
+_TO_EVEN_OUT = _Cooling(
+    course=((0.0, 0.3), (1.0, 1e-4)), homesickness=(10.0, 2.0), swaps=0.5, bias=0.8, alike=0.8, again=0.3
+)
 """Where any change of place helps a little, few domains that are chosen well do as much as many."""
+_TO_EVEN_OUT_FURTHER = replace(_TO_EVEN_OUT, course=((0.0, 1.0), (1.0, 1e-3)), homesickness=(2.0, 1.0), again=0.5)
+"""Where hosts can be made much more alike by a few more."""
 _TO_FREE_HOSTS = _Cooling(course=((0.0, 0.1), (1.0, 1e-3)), homesickness=(1.0, 0.3), clearances=0.01)
 _FAR = ((0.0, 3.0), (0.05, 1.5), (0.6, 0.35), (0.88, 0.05), (1.0, 3e-3))
 """Where large domains go is decided at temperatures of about what a move typically changes, and what is wrong then is
@@ -132,6 +140,7 @@ class _Search:
         self.broken = float(State(problem).costs()[1]) if first.is_broken else 0.0
         """How far hard rules are broken at the start."""
         self.stopped = False
+        self.tried = 0
 
     def run(self) -> None:
         with self.threads:
@@ -140,11 +149,21 @@ class _Search:
     def _phases(self) -> None:
         if self.searches[0].is_broken:
             self._better(1, 0.0, 0.5)
+            self._begin_at_home()
         tiers = range(2, self.problem.tiers + 1)
         begun = self.elapsed()
         for index, focus in enumerate(tiers):
             span = (1.0 - begun) / len(tiers)
             self._better(focus, begun + index * span, begun + (index + 1) * span)
+
+    def _begin_at_home(self) -> None:
+        """Takes back what repairs nothing: where nothing is left to repair, whatever is nicer has been moved."""
+        best = self.best()
+        best.run(entry.RESTORE_BEST)
+        best.run(entry.TAKE_BACK)
+        for each in self.searches:
+            if each is not best:
+                each.follow(best)
 
     def _better(self, focus: int, begin: float, end: float) -> None:
         """Anneals and descends on one level; ``begin``, ``end``: the share of the time that it may take."""
@@ -155,33 +174,45 @@ class _Search:
         typical = max(each.get(at.TYPICAL) for each in self.searches)
         if focus == 1 and typical <= 0:
             typical = 1.0  # what repairs is too rare to be met by chance alone
-        near = _cooling(self.searches[0], focus)
-        far = _far(near, _FAR if len(self.searches) > 1 else _FAR_AND_SMALL)
-        if typical <= 0 or far is None or self.tries < _LEAST_TRIALS * self.trial:
-            self._cool(near, self.tries, typical, begin, end, focus)
-            return
-        if self.problem.max_moves is not None:  # far from home nothing is to be had
-            self._cool(near, self.tries - 2 * self.trial, typical, begin, end, focus)
-            return
-        self._each(partial(_anneal, cooling=near, typical=typical, done=0.0, tries=self.trial // _SLICES))
-        passed = self.elapsed()
-        trial = self._trial_tries((passed - begin) * _SLICES, end - begin)
-        if trial == 0:
-            self._cool(near, self.tries, typical, passed, end, focus)
-            return
-        self._cool(near, trial, typical, passed, end, focus)
-        found = self.best().best_rank
-        self._cool(far, trial, typical, self.elapsed(), end, focus)
-        better = far if is_less(self.best().best_rank, found) else near
-        self._cool(better, self.tries - 2 * trial, typical, self.elapsed(), end, focus)
+        limited = self.problem.max_moves is not None
+        ways = _ways(self.searches[0], focus, _FAR if len(self.searches) > 1 else _FAR_AND_SMALL, limited)
+        tries, trial = (int((_LIMITED if limited else 1.0) * number) for number in (self.tries, self.trial))
+        if typical > 0 and len(ways) > 1 and tries >= _LEAST_TRIALS * len(ways) * trial:
+            self._each(partial(_anneal, cooling=ways[0], typical=typical, done=0.0, tries=trial // _SLICES))
+            trial = self._trial_tries(trial, (self.elapsed() - begin) * _SLICES, end - begin)
+            if trial > 0:
+                tries -= len(ways) * trial
+                ways = [self._best_way(ways, trial, typical, end, focus)]
+        self._cool(ways[0], tries, typical, self.elapsed(), end, focus)
 
-    def _trial_tries(self, takes: float, span: float) -> int:
-        """Of each of the two trials; 0: there is no time for them. ``takes``: how long the shortest one takes, of
+    def _best_way(self, ways: Sequence[_Cooling], trial: int, typical: float, end: float, focus: int) -> _Cooling:
+        """That of which ``trial`` tries find the best placement, from where the searches are; they go on from there."""
+        start, longest = self.searches, _LONGEST_TRIAL * (end - self.elapsed())
+        best, found = ways[0], start
+        self.count()
+        for way in ways:
+            begin = self.elapsed()
+            self.searches = [each.fork() for each in start]
+            self._cool(way, trial, typical, begin, begin + longest, focus)
+            self.count()
+            if is_less(self.best().best_rank, _best(found).best_rank):
+                best, found = way, self.searches
+        self.searches = found
+        return best
+
+    def count(self) -> None:
+        """Adds up the tries of searches that may be dropped."""
+        for each in self.searches:
+            self.tried += each.told(at.SPENT)
+            each.tell(at.SPENT, 0)
+
+    def _trial_tries(self, least: int, takes: float, span: float) -> int:
+        """Of each trial; 0: there is no time for them. ``takes``: how long one of the ``least`` tries takes, of
         ``span``, which is all the time that there is."""
-        if takes > _LONGEST_TRIAL * span:
+        if 0.1 * takes > _LONGEST_TRIAL * span:
             return 0
-        longest = min(self.tries, self.trial * span / takes if takes > 0 else self.tries)
-        return max(self.trial, int(_LONG_TRIAL * longest))
+        longest = min(self.tries, least * span / takes if takes > 0 else self.tries)
+        return max(least, int(_LONG_TRIAL * longest))
 
     def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-tries // _SLICE))
@@ -200,25 +231,23 @@ class _Search:
             if done >= meeting:
                 self._meet()
                 meeting += 0.1
-        self._each(self._finish)
+        self._each(partial(self._finish, looks=max(tries // 5, 4_000), end=end))
         self._meet()
 
-    def _finish(self, engine: Engine) -> None:
+    def _finish(self, engine: Engine, looks: int, end: float) -> None:
         engine.run(entry.RESTORE_BEST)
         if engine.told(at.FOCUS) > 1 or self.broken + engine.best_cost[1] > TOLERANCE:
-            self._descend(engine)
+            self._descend(engine, looks, end)
             engine.run(entry.RESTORE_BEST)
 
-    def _descend(self, engine: Engine) -> None:
-        """To where no single move gains, as far as the effort and the time limit go."""
+    def _descend(self, engine: Engine, looks: int, end: float) -> None:
+        """To where no single move gains, as far as the looks and the time go."""
         engine.tell(at.IDLE, 0)
-        left = max(self.tries // 5, 4_000)
-        while left > 0 and self.elapsed() < 1.0:
-            looks = min(left, _LOOKS)
-            engine.tell(at.ITERATIONS, looks)
+        while looks > 0 and self.elapsed() < end:
+            engine.tell(at.ITERATIONS, min(looks, _LOOKS))
             if engine.run(entry.DESCEND):
                 return
-            left -= looks
+            looks -= _LOOKS
 
     def _each(self, work: Callable[[Engine], object]) -> None:
         if len(self.searches) == 1:
@@ -227,11 +256,7 @@ class _Search:
         list(self.threads.map(work, self.searches))
 
     def best(self) -> Engine:
-        best = self.searches[0]
-        for each in self.searches[1:]:
-            if is_less(each.best_rank, best.best_rank):
-                best = each
-        return best
+        return _best(self.searches)
 
     def _meet(self) -> None:
         """All go on from the best of them."""
@@ -242,6 +267,14 @@ class _Search:
         for each in self.searches:
             if each is not now:
                 each.follow(now)
+
+
+def _best(searches: Sequence[Engine]) -> Engine:
+    best = searches[0]
+    for each in searches[1:]:
+        if is_less(each.best_rank, best.best_rank):
+            best = each
+    return best
 
 
 def search(
@@ -268,9 +301,10 @@ def search(
     every = try_every(best, len(problem.hosts), elapsed)
     whole = every or better_together(best, len(problem.hosts), seed, elapsed)
     _take_back(best, elapsed)
+    run.count()
     return Placement(
         host=best.best,
-        evaluations=sum(each.spent for each in run.searches),
+        evaluations=run.tried,
         complete=every or not run.stopped,
         optimal=every,
         reduced=run.reduced or not whole,
@@ -287,6 +321,7 @@ def _exhaustive(problem: Problem, speed: Speed) -> Placement:
 
 def _take_back(engine: Engine, elapsed: Callable[[], float]) -> None:
     """Leaves out of the best placement what gains nothing: moves, and those in whose stead others do that send less."""
+    engine.tell(at.FOCUS, engine.levels - 1)
     engine.run(entry.RESTORE_BEST)
     engine.run(entry.TAKE_BACK)
     engine.tell(at.IDLE, 0)
@@ -302,22 +337,21 @@ def _tries(domains: int, effort: int, small: bool) -> int:
     return int(each * max(domains, 20) * factor ** (effort - _DEFAULT_EFFORT)) + 500
 
 
-def _cooling(engine: Engine, focus: int) -> _Cooling:
+def _ways(engine: Engine, focus: int, far: _Course, limited: bool) -> list[_Cooling]:
+    """Those that may be the best. ``far``: a course that begins where most of what moves gain is lost again;
+    ``limited``: whether moves are too few for it."""
     if focus == 1:
-        return _TO_REPAIR
+        return [_TO_REPAIR]
     if engine.frees_hosts:
-        return _TO_FREE_HOSTS
+        return [_TO_FREE_HOSTS]
     if engine.counts_both_ends:
-        return _WITH_BOTH_ENDS
-    return _TO_EVEN_OUT if engine.evens_out else _TO_BETTER
-
-
-def _far(near: _Cooling, course: _Course) -> _Cooling | None:
-    """What may be better: to begin where most of what moves gain is lost again, with less of a pull home."""
-    if near in (_TO_REPAIR, _TO_FREE_HOSTS):
-        return None
-    home, swaps = ((4.0, 2.0), 0.2) if near is _WITH_BOTH_ENDS else ((0.0, 0.0), 0.4)
-    return replace(near, course=course, homesickness=home, swaps=swaps, bias=0.8, alike=0.8)
+        near, home, swaps = [_WITH_BOTH_ENDS], (4.0, 2.0), 0.2
+    else:
+        near = [_TO_EVEN_OUT, _TO_EVEN_OUT_FURTHER] if engine.evens_out else [_TO_BETTER]
+        home, swaps = (0.0, 0.0), 0.4
+    if limited:
+        return near
+    return [*near, replace(near[0], course=far, homesickness=home, swaps=swaps, bias=0.8, alike=0.8, again=0.0)]
 
 
 def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, tries: int) -> None:
@@ -331,5 +365,6 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
     engine.set(at.CLEARANCES, cooling.swaps + cooling.chains + cooling.squeezes + cooling.clearances)
     engine.set(at.BIAS, cooling.bias)
     engine.set(at.ALIKE, cooling.alike)
+    engine.set(at.AGAIN, cooling.again)
     engine.tell(at.ITERATIONS, tries)
     engine.run(entry.ANNEAL)

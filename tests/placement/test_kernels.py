@@ -11,8 +11,8 @@ from rebalancer.placement.kernels import entry, loads
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.limits import Budget, MoveLimits
-from rebalancer.placement.primitives import IntArray
-from rebalancer.placement.problem import Problem
+from rebalancer.placement.primitives import AllowedHosts, Evenness, IntArray
+from rebalancer.placement.problem import Problem, Term
 from rebalancer.placement.search import search
 from rebalancer.placement.state import State
 from tests.placement.problems import random_problem, reference_costs
@@ -85,6 +85,53 @@ def test_changes_of_limits_agree_with_the_tally(seed: int) -> None:
             expected = state.shifts(domain)[:, destination]
             assert_alike(engine, change(engine, entry.MOVE, domain, destination), expected)
             state.apply(domain, destination)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_domains_that_have_moved_are_listed(seed: int) -> None:
+    problem = random_problem(seed)
+    engine = Engine(problem, speed=interpreted_only)
+    placement = problem.start.copy()
+    for domain, destination in walk(problem, seed) + walk(problem, seed + 1):
+        if destination != placement[domain]:
+            change(engine, entry.MOVE, domain, destination)
+            placement[domain] = destination
+        ci, si = engine._ci, engine._si
+        listed = si[ci[at.MOVED_DOMAIN] : ci[at.MOVED_DOMAIN] + si[ci[at.MOVED]]]
+        assert sorted(listed) == np.flatnonzero(placement != problem.start).tolist()
+
+
+def test_what_is_tried_in_a_fork_stays_there() -> None:
+    engine = Engine(random_problem(5), speed=interpreted_only)
+    fork = engine.fork()
+    change(fork, entry.MOVE, 0, (int(engine.best[0]) + 1) % 3)
+    assert (fork.rank != engine.rank).any()
+    assert (engine.rank == 0).all()
+
+
+@pytest.mark.parametrize(("focus", "moved"), [(1, [0]), (2, [0, 1])])
+def test_what_is_taken_back_gains_nothing_down_to_the_level_in_focus(focus: int, moved: list[int]) -> None:
+    """One of five domains on one host is not allowed there; to move any other is nicer."""
+    allowed = AllowedHosts(masks=np.array([[False, True, True]]), mask=np.array([0, -1, -1, -1, -1]))
+    even = Evenness(
+        resource="memory",
+        demand=np.ones(5),
+        capacity=np.full(3, 10.0),
+        counted=np.ones(3, dtype=np.bool_),
+        target=1 / 6,
+    )
+    problem = Problem(
+        hosts=("h0", "h1", "h2"),
+        domains=tuple(f"d{d}" for d in range(5)),
+        start=np.zeros(5, dtype=np.int64),
+        terms=(Term(name="pin", primitive=allowed), Term(name="even", primitive=even, tier=1)),
+    )
+    engine = Engine(problem, speed=interpreted_only)
+    change(engine, entry.MOVE, 0, 1)
+    change(engine, entry.MOVE, 1, 2)
+    engine.tell(at.FOCUS, focus)
+    engine.run(entry.TAKE_BACK)
+    assert np.flatnonzero(engine.best).tolist() == moved
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -25,6 +25,8 @@ from rebalancer.placement.kernels.layout import (
     MAX_MOVES,
     MOVE_COST,
     MOVED,
+    MOVED_AT,
+    MOVED_DOMAIN,
     PER_HOST,
     START,
     STATIC_FORBIDDEN,
@@ -147,6 +149,20 @@ def soft_alone_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, so
 
 
 @kernel
+def count_move(ci: Ints, si: Ints, domain: int, step: int) -> None:
+    """Puts a domain on the list of those that have moved (1), or takes it off (-1)."""
+    moved = si[ci[MOVED]]
+    if step > 0:
+        si[ci[MOVED_DOMAIN] + moved] = domain
+        si[ci[MOVED_AT] + domain] = moved
+    else:
+        last, place = si[ci[MOVED_DOMAIN] + moved - 1], si[ci[MOVED_AT] + domain]
+        si[ci[MOVED_DOMAIN] + place] = last
+        si[ci[MOVED_AT] + last] = place
+    si[ci[MOVED]] = moved + step
+
+
+@kernel
 def apply_limits(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: int, destination: int) -> None:
     """Brings the numbers of moves up to date."""
     home = ci[ci[START] + domain]
@@ -159,7 +175,7 @@ def apply_limits(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source
     step = (0 if destination == home else 1) - (0 if source == home else 1)
     if step == 0:
         return
-    si[ci[MOVED]] += step
+    count_move(ci, si, domain, step)
     for index in range(ci[BUDGETS]):
         bucket = ci[ci[ci[BUDGET] + 2 * index] + domain]
         if bucket >= 0:

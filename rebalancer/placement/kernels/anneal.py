@@ -12,6 +12,7 @@ from rebalancer.placement.kernels.chance import below, chance
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
     ACCEPTED,
+    AGAIN,
     ALIKE,
     ARRIVALS_PER_HOST,
     AWAY,
@@ -23,7 +24,6 @@ from rebalancer.placement.kernels.layout import (
     CONTROL,
     COST,
     DELTA,
-    DOMAINS,
     EXTREMES,
     FAILOVERS,
     FOCUS,
@@ -35,6 +35,7 @@ from rebalancer.placement.kernels.layout import (
     LEVELS,
     MAX_MOVES,
     MOVED,
+    MOVED_DOMAIN,
     MOVERS,
     PER_HOST,
     PLACE,
@@ -204,6 +205,18 @@ def some_room(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, source: i
 
 
 @kernel
+def try_exchange(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, other: int, limit: float) -> bool:
+    """Two domains that fit each other's hosts change places."""
+    source, destination = si[ci[PLACE] + domain], si[ci[PLACE] + other]
+    if is_additive(ci):
+        exchange_guess(ci, cf, si, sf, domain, other)
+        both = pull(ci, cf, sf, domain, source, destination) + pull(ci, cf, sf, other, destination, source)
+        if not welcome(ci, si, sf, ci[DELTA], limit - both):
+            return False
+    return try_pair(ci, cf, si, sf, domain, destination, other, source, limit)
+
+
+@kernel
 def try_swap(ci: Ints, cf: Floats, si: Ints, sf: Floats, rank: int, limit: float) -> bool:
     """Two domains change places: the first of a few pairs that fit each other's hosts."""
     domain = ci[ci[BY_SIZE] + rank]
@@ -215,12 +228,7 @@ def try_swap(ci: Ints, cf: Floats, si: Ints, sf: Floats, rank: int, limit: float
             continue
         if not fits(ci, cf, sf, other, domain, source):
             continue
-        if is_additive(ci):
-            exchange_guess(ci, cf, si, sf, domain, other)
-            both = pull(ci, cf, sf, domain, source, destination) + pull(ci, cf, sf, other, destination, source)
-            if not welcome(ci, si, sf, ci[DELTA], limit - both):
-                return False
-        return try_pair(ci, cf, si, sf, domain, destination, other, source, limit)
+        return try_exchange(ci, cf, si, sf, domain, other, limit)
     return False
 
 
@@ -246,21 +254,33 @@ def try_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: fl
 
 
 @kernel
-def some_mover(ci: Ints, si: Ints) -> int:
-    """A domain that is away from home; -1 where a few looks find none."""
-    for _ in range(LOOKS):
-        domain = below(ci, si, ci[DOMAINS])
-        if si[ci[PLACE] + domain] != ci[ci[START] + domain]:
-            return domain
-    return -1
+def some_moved(ci: Ints, si: Ints) -> int:
+    """A domain that is away from home; there is one."""
+    return si[ci[MOVED_DOMAIN] + below(ci, si, si[ci[MOVED]])]
+
+
+@kernel
+def try_again(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
+    """One that has moved goes elsewhere, or changes places with another one that has, or with one from its home."""
+    domain = some_moved(ci, si)
+    source = si[ci[PLACE] + domain]
+    way = chance(ci, si)
+    if way < 0.4:
+        host = some_room(ci, cf, si, sf, domain, source)
+        return host >= 0 and try_shift(ci, cf, si, sf, domain, host, limit)
+    other = some_moved(ci, si) if way < 0.7 else some_resident(ci, si, ci[ci[START] + domain])
+    if other < 0:
+        return False
+    destination = si[ci[PLACE] + other]
+    if destination == source or not fits(ci, cf, sf, domain, other, destination):
+        return False
+    return fits(ci, cf, sf, other, domain, source) and try_exchange(ci, cf, si, sf, domain, other, limit)
 
 
 @kernel
 def try_instead(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: float) -> bool:
     """No move is left: this domain, or one from another one's home, goes where that one returns; there, or anywhere."""
-    other = some_mover(ci, si)
-    if other < 0:
-        return False
+    other = some_moved(ci, si)
     there, back = si[ci[PLACE] + other], ci[ci[START] + other]
     way = chance(ci, si)
     if way < 0.3:
@@ -281,10 +301,14 @@ def try_instead(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: 
 
 @kernel
 def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
+    moved = si[ci[MOVED]]
+    again = sf[ci[SETTINGS] + AGAIN]
+    if moved > 0 and again > 0.0 and chance(ci, si) < again:
+        return try_again(ci, cf, si, sf, limit)
     rank = some_rank(ci, si, sf)
     domain = ci[ci[BY_SIZE] + rank]
     source, home = si[ci[PLACE] + domain], ci[ci[START] + domain]
-    if ci[MAX_MOVES] >= 0 and si[ci[MOVED]] >= ci[MAX_MOVES] and source == home:
+    if 0 < ci[MAX_MOVES] <= moved and source == home:
         return try_instead(ci, cf, si, sf, domain, limit)
     way = chance(ci, si)
     if way < sf[ci[SETTINGS] + SWAPS]:

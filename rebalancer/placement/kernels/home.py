@@ -36,7 +36,7 @@ def goes_home(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int) -> bool:
     if si[ci[PLACE] + domain] == home:
         return False
     shift(ci, cf, si, sf, domain, home)
-    if better(ci, sf, ci[DELTA]) < 0:
+    if better(ci, si, sf, ci[DELTA]) < 0:
         return False
     move(ci, cf, si, sf, domain, home)
     add_to_cost(ci, sf)
@@ -78,7 +78,7 @@ def trade(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, other: int) -
     shift(ci, cf, si, sf, other, there)
     for level in range(ci[LEVELS]):
         sf[ci[SCRATCH] + level] += sf[ci[DELTA] + level]
-    if better(ci, sf, ci[SCRATCH]) >= 0:
+    if better(ci, si, sf, ci[SCRATCH]) >= 0:
         move(ci, cf, si, sf, other, there)
         add_chain_to_cost(ci, sf)
         return True

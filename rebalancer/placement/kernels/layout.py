@@ -36,6 +36,8 @@ from __future__ import annotations
     PREVIOUS,  # si [D]
     RESIDENTS,  # si [H], their number
     MOVED,  # si [1], how many domains stand elsewhere than at their start
+    MOVED_DOMAIN,  # si [D], which ones, in any order
+    MOVED_AT,  # si [D], where a domain is on that list
     COST,  # sf [L], as far as it was added up
     DELTA,  # sf [L], what the move last looked at would change
     # Sums over hosts ------------------------------------------------------------
@@ -117,7 +119,7 @@ from __future__ import annotations
     ROOM,  # sf [H, ROOMS], how much more may come
     NEED,  # [D, ROOMS]
     HEADER,
-) = range(96)
+) = range(98)
 
 # Kinds of curves
 CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)
@@ -200,7 +202,8 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     TYPICAL,  # what a move changes of the level in focus, on average
     BIAS,  # the share of tries that pick a domain by its size
     ALIKE,  # the share of swaps that are between domains of about the same size
-) = range(9)
+    AGAIN,  # the share of tries that are about a domain that has moved
+) = range(10)
 
 # Fields of a pool
 (

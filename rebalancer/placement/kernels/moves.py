@@ -8,12 +8,14 @@ from rebalancer.placement.kernels.failover import apply_failover, failover_shift
 from rebalancer.placement.kernels.groups import apply_groups, hard_group_shift, soft_group_shift
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import (
+    CONTROL,
     COST,
     DELTA,
     DOMAINS,
     EXTREMES,
     FAILOVERS,
     FIRST,
+    FOCUS,
     LEVELS,
     NEXT,
     PLACE,
@@ -164,9 +166,10 @@ def start(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
 
 
 @kernel
-def better(ci: Ints, sf: Floats, change: int) -> int:
-    """1 where the change of costs that stands at ``change`` in ``sf`` is for the better, -1 for the worse, else 0."""
-    for level in range(ci[LEVELS]):
+def better(ci: Ints, si: Ints, sf: Floats, change: int) -> int:
+    """1 where the change of costs that stands at ``change`` in ``sf`` is for the better, -1 for the worse, else 0; down
+    to the level in focus."""
+    for level in range(si[ci[CONTROL] + FOCUS] + 1):
         value = sf[change + level]
         if value < -TOLERANCE:
             return 1

@@ -100,6 +100,8 @@ class _Packing(Tables):
         self.header[at.PREVIOUS] = self.si.add(np.full(self.domains, -1))
         self.header[at.RESIDENTS] = self.si.add(np.zeros(self.hosts))
         self.header[at.MOVED] = self.si.add(np.zeros(1))
+        self.header[at.MOVED_DOMAIN] = self.si.add(np.zeros(self.domains))
+        self.header[at.MOVED_AT] = self.si.add(np.zeros(self.domains))
         self.header[at.COST] = self.sf.add(np.zeros(self.levels))
         self.header[at.DELTA] = self.sf.add(np.zeros(self.levels))
 
