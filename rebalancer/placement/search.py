@@ -227,7 +227,7 @@ class _Search:
             if passed >= 1.0:
                 self.stopped = True
                 break
-            done = max(index / slices, (passed - begin) / (0.97 * (end - begin)))
+            done = 1.0 if passed >= end else max(index / slices, (passed - begin) / (0.97 * (end - begin)))
             if done >= meeting:
                 self._meet()
                 meeting += 0.1

@@ -96,6 +96,19 @@ def test_is_deterministic_for_a_seed() -> None:
     assert (first == second).all()
 
 
+@pytest.mark.parametrize("now", [0.5, 0.7])
+def test_what_begins_too_late_ends_at_once(now: float) -> None:
+    """Repairing, here in vain, may take half of the time."""
+    pin = AllowedHosts(masks=np.zeros((1, 2), dtype=np.bool_), mask=np.zeros(60, dtype=np.int64))
+    problem = Problem(
+        hosts=("h0", "h1"),
+        domains=tuple(f"d{d}" for d in range(60)),
+        start=np.zeros(60, dtype=np.int64),
+        terms=(Term(name="pin", primitive=pin),),
+    )
+    assert search(problem, effort=10, elapsed=lambda: now).evaluations < 10**6
+
+
 def test_a_stop_signal_returns_the_best_so_far() -> None:
     problem = random_problem(3, hosts=8, domains=60)
     placement = search(problem, elapsed=lambda: 1.0)
