@@ -162,9 +162,7 @@ class _Search:
         best = self.best()
         best.run(entry.RESTORE_BEST)
         best.run(entry.TAKE_BACK)
-        for each in self.searches:
-            if each is not best:
-                each.follow(best)
+        self._follow(best)
 
     def _better(self, focus: int, begin: float, end: float) -> None:
         """Anneals and descends on one level; ``begin``, ``end``: the share of the time that it may take."""
@@ -265,9 +263,12 @@ class _Search:
         for each in self.searches[1:]:
             if is_less(each.rank, now.rank):
                 now = each
+        self._follow(now)
+
+    def _follow(self, leader: Engine) -> None:
         for each in self.searches:
-            if each is not now:
-                each.follow(now)
+            if each is not leader:
+                each.follow(leader)
 
 
 def _best(searches: Sequence[Engine]) -> Engine:
