@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from rebalancer.native import library
-from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
-from rebalancer.placement.kernels.moves import TOLERANCE
+from rebalancer.placement.kernels import tasks
+from rebalancer.placement.kernels.types import TOLERANCE
 from rebalancer.placement.packing import pack
 from rebalancer.placement.primitives import FloatArray, IntArray
 from rebalancer.placement.problem import Problem
@@ -66,7 +66,7 @@ class Engine:
             )
         self.control, self.settings = int(packed.ci[at.CONTROL]), int(packed.ci[at.SETTINGS])
         self.seed(seed)
-        self.run(entry.BEGIN)
+        self.run(tasks.BEGIN)
         self._begin_failover()
 
     def _begin_failover(self) -> None:
@@ -134,6 +134,8 @@ class Engine:
 
     def run(self, task: int) -> int:
         if self.compiled is None:
+            from rebalancer.placement.kernels import entry
+
             return entry.run(self._ci, self._cf, self._si, self._sf, task)
         return self.compiled(self._ci, self._cf, self._si, self._sf, task)
 

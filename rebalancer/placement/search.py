@@ -23,9 +23,9 @@ from typing import TypeAlias
 import numpy as np
 
 from rebalancer.placement.engine import Engine, Speed, best_speed, is_less
-from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
-from rebalancer.placement.kernels.moves import TOLERANCE
+from rebalancer.placement.kernels import tasks
+from rebalancer.placement.kernels.types import TOLERANCE
 from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
@@ -160,8 +160,8 @@ class _Search:
     def _begin_at_home(self) -> None:
         """Takes back what repairs nothing: where nothing is left to repair, whatever is nicer has been moved."""
         best = self.best()
-        best.run(entry.RESTORE_BEST)
-        best.run(entry.TAKE_BACK)
+        best.run(tasks.RESTORE_BEST)
+        best.run(tasks.TAKE_BACK)
         self._follow(best)
 
     def _better(self, focus: int, begin: float, end: float) -> None:
@@ -169,7 +169,7 @@ class _Search:
         for each in self.searches:
             each.tell(at.FOCUS, focus)
             each.tell(at.ITERATIONS, min(max(self.tries // 100, 200), _SAMPLES))
-            each.run(entry.SAMPLE)
+            each.run(tasks.SAMPLE)
         typical = max(each.get(at.TYPICAL) for each in self.searches)
         if focus == 1 and typical <= 0:
             typical = 1.0  # what repairs is too rare to be met by chance alone
@@ -234,17 +234,17 @@ class _Search:
         self._meet()
 
     def _finish(self, engine: Engine, looks: int, end: float) -> None:
-        engine.run(entry.RESTORE_BEST)
+        engine.run(tasks.RESTORE_BEST)
         if engine.told(at.FOCUS) > 1 or self.broken + engine.best_cost[1] > TOLERANCE:
             self._descend(engine, looks, end)
-            engine.run(entry.RESTORE_BEST)
+            engine.run(tasks.RESTORE_BEST)
 
     def _descend(self, engine: Engine, looks: int, end: float) -> None:
         """To where no single move gains, as far as the looks and the time go."""
         engine.tell(at.IDLE, 0)
         while looks > 0 and self.elapsed() < end:
             engine.tell(at.ITERATIONS, min(looks, _LOOKS))
-            if engine.run(entry.DESCEND):
+            if engine.run(tasks.DESCEND):
                 return
             looks -= _LOOKS
 
@@ -315,7 +315,7 @@ def search(
 
 def _exhaustive(problem: Problem, speed: Speed) -> Placement:
     engine = Engine(problem, 0, speed)
-    engine.run(entry.TRY_ALL)
+    engine.run(tasks.TRY_ALL)
     _take_back(engine, lambda: 0.0)
     number = len(problem.hosts) ** len(problem.domains)
     return Placement(host=engine.best, evaluations=number, complete=True, optimal=True)
@@ -324,11 +324,11 @@ def _exhaustive(problem: Problem, speed: Speed) -> Placement:
 def _take_back(engine: Engine, elapsed: Callable[[], float]) -> None:
     """Leaves out of the best placement what gains nothing: moves, and those in whose stead others do that send less."""
     engine.tell(at.FOCUS, engine.levels - 1)
-    engine.run(entry.RESTORE_BEST)
-    engine.run(entry.TAKE_BACK)
+    engine.run(tasks.RESTORE_BEST)
+    engine.run(tasks.TAKE_BACK)
     engine.tell(at.IDLE, 0)
     engine.tell(at.ITERATIONS, _LOOKS)
-    while elapsed() < 1.0 and not engine.run(entry.TRADE_PLACES):
+    while elapsed() < 1.0 and not engine.run(tasks.TRADE_PLACES):
         pass
 
 
@@ -369,4 +369,4 @@ def _anneal(engine: Engine, cooling: _Cooling, typical: float, done: float, trie
     engine.set(at.ALIKE, cooling.alike)
     engine.set(at.AGAIN, cooling.again)
     engine.tell(at.ITERATIONS, tries)
-    engine.run(entry.ANNEAL)
+    engine.run(tasks.ANNEAL)

@@ -11,8 +11,8 @@ from itertools import product
 import numpy as np
 
 from rebalancer.placement.engine import Engine
-from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels import tasks
 
 __all__ = ["better_together", "try_every"]
 
@@ -37,7 +37,7 @@ def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
     if engine.compiled is None or hosts ** min(engine.domains, 60) > _MOST_PLACEMENTS:
         return False
     inner = _together(hosts, engine.domains)
-    engine.run(entry.RESTORE_BEST)
+    engine.run(tasks.RESTORE_BEST)
     first, now, spent = engine.another(0), engine.best, engine.spent
     for placement in product(range(hosts), repeat=engine.domains - inner):
         if elapsed() >= 1.0:
@@ -48,9 +48,9 @@ def try_every(engine: Engine, hosts: int, elapsed: Callable[[], float]) -> bool:
             if host != now[domain]:
                 engine.tell(at.SUBJECT, domain)
                 engine.tell(at.DESTINATION, host)
-                engine.run(entry.MOVE)
+                engine.run(tasks.MOVE)
         engine.tell(at.SUBJECT, (1 << inner) - 1)
-        engine.run(entry.TRY_SOME)
+        engine.run(tasks.TRY_SOME)
         spent = engine.spent
     return True
 
@@ -65,11 +65,11 @@ def better_together(engine: Engine, hosts: int, seed: int, elapsed: Callable[[],
     part = 1 if engine.compiled is not None else _COMPILED_IS_FASTER
     vain, end = 0, engine.spent + _MOST_STEPS // part
     while vain < _MOST_VAIN // part and engine.spent < end and elapsed() < 1.0:
-        engine.run(entry.RESTORE_BEST)
+        engine.run(tasks.RESTORE_BEST)
         some = chance.permutation(engine.domains)[:many].tolist()
         engine.tell(at.SUBJECT, sum(1 << domain for domain in some))
         before = engine.spent
-        vain = 0 if engine.run(entry.TRY_SOME) else vain + 1
+        vain = 0 if engine.run(tasks.TRY_SOME) else vain + 1
         ways = engine.spent - before
         if many == engine.domains:
             break

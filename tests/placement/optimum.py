@@ -8,7 +8,7 @@ import numpy as np
 
 from rebalancer.placement import Problem, State
 from rebalancer.placement.engine import Engine
-from rebalancer.placement.kernels import entry
+from rebalancer.placement.kernels import tasks
 from rebalancer.placement.primitives import FloatArray
 from rebalancer.placement.state import improves
 
@@ -30,5 +30,5 @@ def optimum(problem: Problem) -> FloatArray:
 def kernel_optimum(problem: Problem) -> FloatArray:
     """The same, a thousand times as fast where kernels are compiled."""
     engine = Engine(problem)
-    engine.run(entry.TRY_ALL)
+    engine.run(tasks.TRY_ALL)
     return State(problem, engine.best).costs()

@@ -7,8 +7,8 @@ import pytest
 
 from rebalancer.native import library
 from rebalancer.placement.engine import Engine, Speed, best_speed, interpreted_only, is_less
-from rebalancer.placement.kernels import entry, loads
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels import loads, tasks
 from rebalancer.placement.kernels.moves import TOLERANCE
 from rebalancer.placement.limits import Budget, MoveLimits
 from rebalancer.placement.primitives import AllowedHosts, Evenness, IntArray
@@ -23,7 +23,7 @@ def change(engine: Engine, task: int, domain: int, host: int) -> np.ndarray[tupl
     engine.tell(at.DESTINATION, host)
     before = engine.cost
     engine.run(task)
-    return engine.cost - before if task == entry.MOVE else engine.change
+    return engine.cost - before if task == tasks.MOVE else engine.change
 
 
 def with_limits(problem: Problem, seed: int) -> Problem:
@@ -70,9 +70,9 @@ def test_changes_agree_with_the_definitions(seed: int) -> None:
                 elsewhere = placement.copy()
                 elsewhere[domain] = host
                 expected = np.array(reference_costs(problem, elsewhere)) - before
-                assert_alike(engine, change(engine, entry.SHIFT, domain, host), expected)
+                assert_alike(engine, change(engine, tasks.SHIFT, domain, host), expected)
         if destination != placement[domain]:
-            change(engine, entry.MOVE, domain, destination)
+            change(engine, tasks.MOVE, domain, destination)
             placement[domain] = destination
 
 
@@ -83,7 +83,7 @@ def test_changes_of_limits_agree_with_the_tally(seed: int) -> None:
     for domain, destination in walk(problem, seed):
         if destination != state.placement[domain]:
             expected = state.shifts(domain)[:, destination]
-            assert_alike(engine, change(engine, entry.MOVE, domain, destination), expected)
+            assert_alike(engine, change(engine, tasks.MOVE, domain, destination), expected)
             state.apply(domain, destination)
 
 
@@ -94,7 +94,7 @@ def test_domains_that_have_moved_are_listed(seed: int) -> None:
     placement = problem.start.copy()
     for domain, destination in walk(problem, seed) + walk(problem, seed + 1):
         if destination != placement[domain]:
-            change(engine, entry.MOVE, domain, destination)
+            change(engine, tasks.MOVE, domain, destination)
             placement[domain] = destination
         ci, si = engine._ci, engine._si
         listed = si[ci[at.MOVED_DOMAIN] : ci[at.MOVED_DOMAIN] + si[ci[at.MOVED]]]
@@ -104,7 +104,7 @@ def test_domains_that_have_moved_are_listed(seed: int) -> None:
 def test_what_is_tried_in_a_fork_stays_there() -> None:
     engine = Engine(random_problem(5), speed=interpreted_only)
     fork = engine.fork()
-    change(fork, entry.MOVE, 0, (int(engine.best[0]) + 1) % 3)
+    change(fork, tasks.MOVE, 0, (int(engine.best[0]) + 1) % 3)
     assert (fork.rank != engine.rank).any()
     assert (engine.rank == 0).all()
 
@@ -127,10 +127,10 @@ def test_what_is_taken_back_gains_nothing_down_to_the_level_in_focus(focus: int,
         terms=(Term(name="pin", primitive=allowed), Term(name="even", primitive=even, tier=1)),
     )
     engine = Engine(problem, speed=interpreted_only)
-    change(engine, entry.MOVE, 0, 1)
-    change(engine, entry.MOVE, 1, 2)
+    change(engine, tasks.MOVE, 0, 1)
+    change(engine, tasks.MOVE, 1, 2)
     engine.tell(at.FOCUS, focus)
-    engine.run(entry.TAKE_BACK)
+    engine.run(tasks.TAKE_BACK)
     assert np.flatnonzero(engine.best).tolist() == moved
 
 
@@ -146,7 +146,7 @@ def test_what_fits_makes_no_capacity_worse_and_what_does_not_does(seed: int) -> 
             loads.hard_load_shift(ci, cf, sf, domain, int(placement[domain]), host, True)
             assert loads.fits(ci, cf, sf, domain, -1, host) == (sf[ci[at.DELTA]] <= TOLERANCE)
         if destination != placement[domain] and loads.fits(ci, cf, sf, domain, -1, destination):
-            change(engine, entry.MOVE, domain, destination)
+            change(engine, tasks.MOVE, domain, destination)
             placement[domain] = destination
 
 
@@ -162,7 +162,7 @@ def test_who_takes_the_place_of_another_fits_where_there_is_room_without_that(se
         if third == host or not loads.fits(ci, cf, sf, other, -1, third):
             continue
         guessed = [loads.fits(ci, cf, sf, domain, other, host) for domain in arriving]
-        change(engine, entry.MOVE, other, third)
+        change(engine, tasks.MOVE, other, third)
         placement[other] = third
         assert guessed == [loads.fits(ci, cf, sf, domain, -1, host) for domain in arriving]
 
@@ -185,7 +185,7 @@ def test_chains_are_undone_to_the_last_bit() -> None:
     engine.set(at.TEMPERATURE, 1e-12)
     for field, share in ((at.SWAPS, 0.3), (at.CHAINS, 0.6), (at.SQUEEZES, 0.8), (at.CLEARANCES, 0.9)):
         engine.set(field, share)
-    engine.run(entry.ANNEAL)
+    engine.run(tasks.ANNEAL)
     expected = State(problem, engine.best).costs() - State(problem).costs()
     assert engine.best_cost == pytest.approx(expected, abs=1e-6)
 
@@ -197,7 +197,7 @@ def test_who_follows_another_keeps_the_better_best(speed: Speed) -> None:
     better.tell(at.FOCUS, 2)
     better.tell(at.ITERATIONS, 4_000)
     better.set(at.TEMPERATURE, 1e-12)
-    better.run(entry.ANNEAL)
+    better.run(tasks.ANNEAL)
     best, cost = better.best, better.best_cost
     assert is_less(cost, worse.best_cost)
     better.follow(worse)

@@ -5,8 +5,8 @@ import pytest
 
 from rebalancer.placement import search
 from rebalancer.placement.engine import Engine
-from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels import tasks
 from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.placement.problem import Problem, Term
 from rebalancer.placement.state import State, improves
@@ -52,7 +52,7 @@ def test_all_domains_together_are_all_placements(seed: int) -> None:
     problem = random_problem(seed)
     engine = Engine(problem)
     engine.tell(at.SUBJECT, 2 ** len(problem.domains) - 1)
-    engine.run(entry.TRY_SOME)
+    engine.run(tasks.TRY_SOME)
     costs = State(problem, engine.best).costs()
     assert costs == pytest.approx(optimum(problem), abs=1e-6)
     assert costs == pytest.approx(kernel_optimum(problem), abs=1e-6)

@@ -11,8 +11,8 @@ import pytest
 from rebalancer.native import library
 from rebalancer.placement import Problem, State, Term, search
 from rebalancer.placement.engine import Engine, Speed, best_speed, interpreted_only
-from rebalancer.placement.kernels import entry
 from rebalancer.placement.kernels import layout as at
+from rebalancer.placement.kernels import tasks
 from rebalancer.placement.primitives import AssignmentCost, Capacity, Evenness, EvennessForm, FloatArray, IntArray
 from rebalancer.placement.state import improves
 from tests.placement.problems import random_problem
@@ -145,10 +145,10 @@ def test_descents_end_at_home_where_that_is_as_good(speed: Speed) -> None:
     for host in (0, 1):
         engine.tell(at.SUBJECT, 0)
         engine.tell(at.DESTINATION, host)
-        engine.run(entry.MOVE)
+        engine.run(tasks.MOVE)
         engine.tell(at.IDLE, 0)
         engine.tell(at.ITERATIONS, 100)
-        engine.run(entry.DESCEND)
+        engine.run(tasks.DESCEND)
         assert engine.best.tolist() == [2]
         assert engine.rank.tolist() == [0.0, 0.0, 0.0, 0.0]
 

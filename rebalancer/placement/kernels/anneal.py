@@ -54,7 +54,6 @@ from rebalancer.placement.kernels.layout import (
 )
 from rebalancer.placement.kernels.loads import fits
 from rebalancer.placement.kernels.moves import (
-    TOLERANCE,
     add_to_cost,
     exchange_guess,
     hard_shift,
@@ -63,7 +62,7 @@ from rebalancer.placement.kernels.moves import (
     soft_shift,
 )
 from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, some_resident, squeeze_in, undo
-from rebalancer.placement.kernels.types import Floats, Ints
+from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
 __all__ = ["anneal"]
 

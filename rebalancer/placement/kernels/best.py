@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import BEST, BEST_COST, COST, DOMAINS, LEVELS, PAYLOAD, PLACE, START
-from rebalancer.placement.kernels.moves import TOLERANCE, move
-from rebalancer.placement.kernels.types import Floats, Ints
+from rebalancer.placement.kernels.moves import move
+from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
 __all__ = ["keep", "keep_best", "restore_best"]
 

@@ -23,8 +23,8 @@ from rebalancer.placement.kernels.layout import (
     START,
     TYPICAL,
 )
-from rebalancer.placement.kernels.moves import TOLERANCE, add_to_cost, hard_shift, move, shift, soft_shift
-from rebalancer.placement.kernels.types import Floats, Ints
+from rebalancer.placement.kernels.moves import add_to_cost, hard_shift, move, shift, soft_shift
+from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
 __all__ = ["descend", "sample", "try_all"]
 

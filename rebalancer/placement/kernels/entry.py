@@ -9,25 +9,22 @@ from rebalancer.placement.kernels.home import take_back, trade_places
 from rebalancer.placement.kernels.jit import kernel
 from rebalancer.placement.kernels.layout import CONTROL, DESTINATION, SUBJECT
 from rebalancer.placement.kernels.moves import add_to_cost, move, shift, start
+from rebalancer.placement.kernels.tasks import (
+    ANNEAL,
+    BEGIN,
+    DESCEND,
+    MOVE,
+    RESTORE_BEST,
+    SAMPLE,
+    TAKE_BACK,
+    TRADE_PLACES,
+    TRY_ALL,
+    TRY_SOME,
+)
 from rebalancer.placement.kernels.together import try_some
 from rebalancer.placement.kernels.types import Floats, Ints
 
-__all__ = [
-    "ANNEAL",
-    "BEGIN",
-    "DESCEND",
-    "MOVE",
-    "RESTORE_BEST",
-    "SAMPLE",
-    "SHIFT",
-    "TAKE_BACK",
-    "TRADE_PLACES",
-    "TRY_ALL",
-    "TRY_SOME",
-    "run",
-]
-
-BEGIN, SHIFT, MOVE, ANNEAL, DESCEND, TAKE_BACK, RESTORE_BEST, SAMPLE, TRY_ALL, TRY_SOME, TRADE_PLACES = range(11)
+__all__ = ["run"]
 
 
 @kernel

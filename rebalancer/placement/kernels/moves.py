@@ -33,11 +33,9 @@ from rebalancer.placement.kernels.loads import (
     start_loads,
 )
 from rebalancer.placement.kernels.pools import apply_pools, pools_shift, traffic_shift
-from rebalancer.placement.kernels.types import Floats, Ints
+from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
-__all__ = ["TOLERANCE", "add_to_cost", "better", "exchange_guess", "hard_shift", "move", "shift", "soft_shift", "start"]
-
-TOLERANCE = 1e-9
+__all__ = ["add_to_cost", "better", "exchange_guess", "hard_shift", "move", "shift", "soft_shift", "start"]
 
 
 @kernel

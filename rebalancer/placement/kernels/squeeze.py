@@ -25,8 +25,8 @@ from rebalancer.placement.kernels.layout import (
     START,
 )
 from rebalancer.placement.kernels.loads import fits, overloaded, relieves
-from rebalancer.placement.kernels.moves import TOLERANCE, hard_shift, move, shift, soft_shift
-from rebalancer.placement.kernels.types import Floats, Ints
+from rebalancer.placement.kernels.moves import hard_shift, move, shift, soft_shift
+from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
 __all__ = ["add_chain_to_cost", "clear_out", "some_resident", "squeeze_in", "undo"]
 
