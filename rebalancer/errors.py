@@ -19,7 +19,8 @@ The command line prints the message of any of these and ends with status 1, with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from rebalancer.values import dataclass
 
 __all__ = [
     "HostAnswerInvalid",

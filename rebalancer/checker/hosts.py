@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rebalancer.checker.situation import Situation
 from rebalancer.cluster.units import format_number
 from rebalancer.placement.primitives import Capacity
 from rebalancer.plan.model import Step
 from rebalancer.policy.model import OnClash
+from rebalancer.values import dataclass
 
 __all__ = ["Capacities", "Inhabitants"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rebalancer.cluster import Caps, Cluster
 from rebalancer.placement.limits import MoveLimits
@@ -11,6 +11,7 @@ from rebalancer.placement.problem import Term
 from rebalancer.plan.model import Plan
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.model import Names, Policy
+from rebalancer.values import dataclass
 
 __all__ = ["Situation"]
 

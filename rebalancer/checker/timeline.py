@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from random import Random
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.plan.model import Step
+from rebalancer.values import dataclass
 
 __all__ = ["Event", "Span", "disorder", "events", "perturbed", "predicted"]
 

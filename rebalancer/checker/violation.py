@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rebalancer.cluster.units import Seconds
+from rebalancer.values import dataclass
 
 __all__ = ["Violation"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from rebalancer.cli.status import ExitStatus
 from rebalancer.cli.verify import contradictions
 from rebalancer.cluster.text import shown
 from rebalancer.errors import PlanOutdated, RebalancerError, RunError
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster

@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rebalancer.cluster.text import printable
 from rebalancer.errors import InvalidInput, RebalancerError
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster

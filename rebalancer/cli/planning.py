@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from rebalancer.cli.history import read_experience, read_history
 from rebalancer.cli.inputs import load_policy, patience, tell
 from rebalancer.cli.windows import tell_windows
 from rebalancer.cluster.units import Seconds
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

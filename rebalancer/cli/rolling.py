@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rebalancer.cli.carry_out import RunOptions, carry_out, show
@@ -15,6 +15,7 @@ from rebalancer.cli.status import ExitStatus
 from rebalancer.cluster.text import shown
 from rebalancer.cluster.units import Seconds
 from rebalancer.errors import InvalidInput, PlanImpossible, RebalancerError
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     from rebalancer.cluster import Cluster

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster.model import Cluster, Domain, Host, Link
+from rebalancer.values import dataclass
 
 __all__ = ["anonymise"]
 

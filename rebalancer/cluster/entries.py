@@ -98,7 +98,7 @@ class HostEntry(Model):
     state: HostState = HostState.UP
     labels: Mapping[str, str] = Field(default_factory=dict)
     capacity: AmountsField = Field(default_factory=dict)
-    migration: CapabilitiesEntry = CapabilitiesEntry()
+    migration: CapabilitiesEntry = CapabilitiesEntry.model_construct()
     offers: Mapping[str, frozenset[str]] = Field(default_factory=dict)
     reason: str | None = None
     pressure: Mapping[str, Annotated[ShareField, AfterValidator(_at_most_all)]] = Field(default_factory=dict)
@@ -161,7 +161,7 @@ class DomainEntry(NewDomainEntry):
     uuid: Annotated[str, AfterValidator(_uuid)]
     host: str
     state: DomainState = DomainState.RUNNING
-    migration: TraitsEntry = TraitsEntry()
+    migration: TraitsEntry = TraitsEntry.model_construct()
     persistent: bool = True
     interfaces: Mapping[Annotated[str, AfterValidator(_mac)], str] = Field(default_factory=dict)
     """MAC address → the network on its host: ``{"52:54:00:12:34:56": bridge br0}``."""

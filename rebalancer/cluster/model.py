@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from rebalancer.cluster.capabilities import Capabilities
 from rebalancer.cluster.statistics import find_statistic
 from rebalancer.cluster.units import Bytes, BytesPerSecond
 from rebalancer.cluster.writes import Writes
+from rebalancer.values import dataclass
 
 __all__ = ["Cluster", "Domain", "DomainState", "Host", "HostState", "Link", "MigrationTraits"]
 

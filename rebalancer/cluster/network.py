@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from rebalancer.cluster.model import Link
 from rebalancer.cluster.units import BytesPerSecond
+from rebalancer.values import dataclass
 
 __all__ = ["Caps", "DirectedLink", "Network", "cap_of", "follow", "host_first"]
 

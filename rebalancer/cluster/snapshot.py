@@ -52,7 +52,7 @@ class _Metadata(Model):
 
 
 class _Snapshot(FileModel):
-    metadata: _Metadata = _Metadata()  # type: ignore[assignment]
+    metadata: _Metadata = _Metadata.model_construct()  # type: ignore[assignment]
     hosts: tuple[HostEntry, ...]
     domains: tuple[DomainEntry, ...] = ()
     links: tuple[LinkEntry, ...] = ()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.values import dataclass
 
 __all__ = ["Window", "Writes", "fit_writes"]
 

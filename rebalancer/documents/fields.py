@@ -105,7 +105,7 @@ class FileModel(Model):
     api_version: str = Field(alias="apiVersion")
     """``rebalancer/v1``"""
     kind: str
-    metadata: Metadata = Metadata()
+    metadata: Metadata = Metadata.model_construct()
 
 
 def _amounts(value: object) -> dict[str, float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from rebalancer.errors import Position
+from rebalancer.values import dataclass
 
 __all__ = ["Lines", "ListNode", "MappingNode", "Node"]
 

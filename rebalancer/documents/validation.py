@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from rebalancer.cluster.text import printable, shown
 from rebalancer.documents.document import Document
 from rebalancer.documents.schema import keys_at
 from rebalancer.errors import InvalidInput, Position, Problem
+from rebalancer.values import dataclass
 
 __all__ = ["check", "validate"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 import yaml
@@ -17,6 +17,7 @@ import yaml
 from rebalancer.cluster.text import printable, shown
 from rebalancer.documents.node import Lines, ListNode, MappingNode, Node
 from rebalancer.errors import InvalidInput, Problem
+from rebalancer.values import dataclass
 
 __all__ = ["MAX_DEPTH", "parse_yaml"]
 

@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, Protocol
 
 from rebalancer.cluster.units import Bytes, Seconds
 from rebalancer.errors import HostAnswerInvalid, HostUnreachable
+from rebalancer.values import dataclass
 
 __all__ = [
     "COMMAND_TIMEOUT",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import uuid as uuids
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +33,7 @@ from rebalancer.drivers.protocol import (
     ReadOptions,
 )
 from rebalancer.errors import HostUnreachable, MigrationFailed, RebalancerError, Unsupported
+from rebalancer.values import dataclass
 
 __all__ = ["Bench", "DriverConformance"]
 

@@ -13,8 +13,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from rebalancer.values import dataclass
 
 __all__ = ["HostKeyRejected", "KnownHosts", "KnownKey", "fingerprint", "read_known_hosts"]
 

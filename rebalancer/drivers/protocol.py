@@ -10,11 +10,12 @@ driver. Every call ends within a bounded time. A driver never ignores an option.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from rebalancer.cluster import Capabilities, Domain, DomainState, Host
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
+from rebalancer.values import dataclass
 
 __all__ = [
     "Clock",

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -37,6 +37,7 @@ from rebalancer.drivers.known_hosts import DEFAULT_PORT, HostKeyRejected, KnownH
 from rebalancer.drivers.protocol import DriverHost
 from rebalancer.drivers.ssh_config import SYSTEM_CONFIG, USER_CONFIG, SshSettings, read_ssh_config
 from rebalancer.errors import HostAnswerInvalid, HostUnreachable, RebalancerError
+from rebalancer.values import dataclass
 
 __all__ = ["SSH_SETTINGS", "SshEndpoint", "SshTransport", "endpoint_of", "failure_sentence"]
 

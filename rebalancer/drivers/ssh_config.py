@@ -13,8 +13,10 @@ import glob
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from rebalancer.values import dataclass
 
 __all__ = ["SYSTEM_CONFIG", "USER_CONFIG", "SshSettings", "read_ssh_config"]
 

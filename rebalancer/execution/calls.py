@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from threading import Thread
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from rebalancer.cluster.units import Bytes, Seconds
 from rebalancer.drivers.commands import LocalTransport
 from rebalancer.errors import HostError
 from rebalancer.inventory.safeguards import Call
+from rebalancer.values import dataclass
 
 __all__ = ["Answer", "Caller", "Pending", "call_now", "in_background"]
 

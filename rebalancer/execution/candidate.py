@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster import Capabilities, Cluster, Domain, DomainState, cap_of
 from rebalancer.execution.sharing import Sender, sender_of
 from rebalancer.plan.model import Plan, Step
 from rebalancer.plan.rates import Flow
+from rebalancer.values import dataclass
 
 __all__ = ["Candidate", "candidates"]
 

@@ -7,10 +7,10 @@ guest that writes as fast as it is sent leaves as much with every iteration as w
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from rebalancer.cluster.units import BytesPerSecond, Seconds, format_bytes, format_rate
 from rebalancer.drivers import Progress
+from rebalancer.values import dataclass
 
 __all__ = ["ROUNDS", "STALLED", "THROTTLED_ROUNDS", "Trend"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rebalancer.drivers import Clock
 from rebalancer.execution.gates import Gate
 from rebalancer.execution.health import Health
@@ -14,6 +12,7 @@ from rebalancer.execution.pace import PaceGate, WindowGate
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.plan.model import Plan
+from rebalancer.values import dataclass
 
 __all__ = ["Guard", "guard_of"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rebalancer.drivers import Clock
 from rebalancer.errors import RebalancerError
 from rebalancer.execution.calls import Caller, Pending, in_background
@@ -11,6 +9,7 @@ from rebalancer.execution.hosts import Hosts, guarded
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Probe, Safeguards
 from rebalancer.plan.model import Step
+from rebalancer.values import dataclass
 
 __all__ = ["FRESH", "Health"]
 

@@ -6,7 +6,7 @@ The run's loop never waits for one: what is asked is answered later, and until t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import Clock
@@ -15,6 +15,7 @@ from rebalancer.execution.outcome import Outcome, RunResult, StepOutcome
 from rebalancer.execution.record import Record
 from rebalancer.inventory.safeguards import Hook, Moment
 from rebalancer.plan.model import Plan, Step
+from rebalancer.values import dataclass
 
 __all__ = ["Hooks"]
 

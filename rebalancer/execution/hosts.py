@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from rebalancer.cluster import Domain
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import DriverHost, Entry, HostConnection, ReadOptions, Sighting
 from rebalancer.errors import HostAnswerInvalid, HostUnreachable, RebalancerError
+from rebalancer.values import dataclass
 
 __all__ = ["Finding", "Hosts", "ask", "guarded", "list_domains", "roster"]
 

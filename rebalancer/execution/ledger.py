@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.cluster.units import format_bytes, format_number
 from rebalancer.drivers import Entry
 from rebalancer.plan.model import Step
+from rebalancer.values import dataclass
 
 __all__ = ["Ledger"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from rebalancer.cluster.units import Seconds
 from rebalancer.drivers import MigrationOutcome
+from rebalancer.values import dataclass
 
 __all__ = ["Outcome", "Place", "RunResult", "StepOutcome"]
 

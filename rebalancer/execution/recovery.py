@@ -6,13 +6,13 @@ forbid: see :func:`course`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rebalancer.cluster import DomainState
 from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.plan.model import Step
+from rebalancer.values import dataclass
 
 __all__ = ["LOOKS", "Course", "Decision", "Past", "course", "looks_at", "on_both"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rebalancer.cluster import Capabilities, DomainState
 from rebalancer.cluster.units import BytesPerSecond, Seconds
@@ -12,6 +12,7 @@ from rebalancer.execution.hosts import guarded
 from rebalancer.execution.sharing import Sender
 from rebalancer.plan.model import Step
 from rebalancer.policy.model import MigrationSettings, Rung
+from rebalancer.values import dataclass
 
 __all__ = ["CANCEL_PATIENCE", "VERIFY_PATIENCE", "Running", "options_for", "patience", "rungs"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster import Capabilities, Caps, Domain, cap_of
 from rebalancer.cluster.network import follow
@@ -12,6 +12,7 @@ from rebalancer.plan.migration_model import switchover_burst
 from rebalancer.plan.model import Guards, Step
 from rebalancer.plan.moves import floor_of
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow, share_links
+from rebalancer.values import dataclass
 
 __all__ = ["Sender", "favoured", "sender_of", "share", "squeezed"]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rebalancer.cluster import DomainState
 from rebalancer.drivers import Sighting
 from rebalancer.execution.hosts import Finding
 from rebalancer.execution.outcome import Outcome, Place
 from rebalancer.execution.recovery import on_both
 from rebalancer.plan.model import Step
+from rebalancer.values import dataclass
 
 __all__ = ["Refusal", "Verdict", "definition_left", "judge", "obstacle", "whereabouts"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from rebalancer.errors import InvalidInput
 from rebalancer.imports.ganeti_text import GanetiData, Node
 from rebalancer.imports.labels import TagLabels, tag_labels
+from rebalancer.values import dataclass
 
 __all__ = ["GanetiTags", "Kind", "ganeti_tags"]
 

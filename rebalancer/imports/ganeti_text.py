@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from rebalancer.cluster.text import shown
 from rebalancer.errors import InvalidInput, Position, Problem
+from rebalancer.values import dataclass
 
 __all__ = ["GanetiData", "Group", "Instance", "InstancePolicy", "Node", "parse_ganeti"]
 

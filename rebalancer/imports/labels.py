@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from rebalancer.errors import InvalidInput
+from rebalancer.values import dataclass
 
 __all__ = ["TagLabels", "tag_labels"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from rebalancer.cluster import Cluster
+from rebalancer.values import dataclass
 
 __all__ = ["Imported", "Importer", "Read", "SourceText"]
 

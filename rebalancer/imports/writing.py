@@ -6,10 +6,10 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from rebalancer.cluster.text import printable
 from rebalancer.errors import InvalidInput
+from rebalancer.values import dataclass
 
 __all__ = ["Entry", "PolicyText", "cel_text", "label", "name_in", "name_not_in"]
 

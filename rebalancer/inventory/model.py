@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rebalancer.cluster import Domain, Link
 from rebalancer.drivers import DriverHost
 from rebalancer.errors import InvalidInput, Position, Problem
 from rebalancer.inventory.safeguards import Safeguards
 from rebalancer.policy.expressions import DomainSelector
+from rebalancer.values import dataclass
 
 __all__ = ["Inventory", "InventoryHost", "LabelRule"]
 

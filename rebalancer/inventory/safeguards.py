@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from rebalancer.cluster.units import Seconds
+from rebalancer.values import dataclass
 
 __all__ = ["Call", "Hook", "Moment", "Probe", "Safeguards"]
 

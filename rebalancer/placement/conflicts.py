@@ -8,7 +8,7 @@ proved where bounds say so or all placements were tried; else a search has not f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from rebalancer.placement.primitives import AllowedHosts, Capacity, GroupMost, G
 from rebalancer.placement.problem import Problem, Term
 from rebalancer.placement.search import search
 from rebalancer.placement.state import State
+from rebalancer.values import dataclass
 
 __all__ = ["conflicts"]
 

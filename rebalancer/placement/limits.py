@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rebalancer.placement.primitives import BoolArray, FloatArray, IntArray
+from rebalancer.values import dataclass
 
 __all__ = ["Budget", "MoveLimits", "Tally"]
 

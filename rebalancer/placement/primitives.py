@@ -8,11 +8,13 @@ negative and are 0 when the rule holds (or the goal is fully met). Indices of gr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rebalancer.values import dataclass
 
 __all__ = [
     "AllowedHosts",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from rebalancer.placement.limits import MoveLimits
 from rebalancer.placement.primitives import IntArray, Primitive
+from rebalancer.values import dataclass
 
 __all__ = ["Problem", "Term"]
 

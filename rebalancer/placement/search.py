@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -30,6 +30,7 @@ from rebalancer.placement.primitives import IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.placement.state import State
 from rebalancer.placement.together import better_together, try_every
+from rebalancer.values import dataclass
 
 __all__ = ["Placement", "search"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.plan.model import Plan
+from rebalancer.values import dataclass
 
 __all__ = ["AddressClash", "address_clashes", "clashes_on_the_way"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.checker import check_plan
 from rebalancer.cluster import Cluster, DirectedLink, Domain, DomainState, Link, cap_of
@@ -16,6 +16,7 @@ from rebalancer.plan.make import make_plan
 from rebalancer.plan.model import Guards, Pace, Plan, Reason, Step
 from rebalancer.policy import parse_policy
 from rebalancer.policy.model import MigrationSettings, Policy
+from rebalancer.values import dataclass
 
 __all__ = ["Home", "plan_back", "under_old_names"]
 

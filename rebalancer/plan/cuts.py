@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from rebalancer.placement import Problem, Term
 from rebalancer.placement.primitives import AllowedHosts
 from rebalancer.plan.model import NO_WAY
 from rebalancer.plan.moves import TOO_NARROW
+from rebalancer.values import dataclass
 
 __all__ = ["MOST_DESTINATIONS", "Cut", "forbidding", "staying"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from rebalancer.plan.schedule import Schedule
 from rebalancer.policy.compile import Compiled
 from rebalancer.policy.model import Policy
 from rebalancer.policy.renaming import UNWRITTEN
+from rebalancer.values import dataclass
 
 __all__ = ["Decision", "describe"]
 

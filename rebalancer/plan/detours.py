@@ -8,13 +8,13 @@ do, one detour after another is chosen that lets most of the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.ledger import Leg
 from rebalancer.plan.order import greedily
 from rebalancer.plan.walk import Walk
+from rebalancer.values import dataclass
 
 __all__ = ["Detours", "by_and_by", "every_way"]
 

@@ -11,7 +11,7 @@ together, by what each is worth, as long as they say much the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from statistics import median
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from rebalancer.cluster import Domain, MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.plan.migration_model import ASSUMED_STREAM_RATE, FINISH_TIME, SETUP_TIME, forecast
 from rebalancer.plan.writing import Known, counted, sampled, together
+from rebalancer.values import dataclass
 
 __all__ = ["Basis", "Experience", "Finished", "Measured", "Overheads", "Volume", "learn"]
 

@@ -7,7 +7,7 @@ are not the best ten.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster import Cluster
 from rebalancer.placement import Problem, State, search
@@ -16,6 +16,7 @@ from rebalancer.placement.primitives import IntArray
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.history import History
 from rebalancer.policy.model import Policy
+from rebalancer.values import dataclass
 
 __all__ = ["Frontier", "Point", "find_frontier", "knee_of"]
 

@@ -6,7 +6,6 @@ Ends as soon as a lower bound is met; otherwise after a number of tries, so that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import ceil
 from random import Random
 
@@ -18,6 +17,7 @@ from rebalancer.plan.model import LATE
 from rebalancer.plan.moves import StuckMovesError
 from rebalancer.plan.timeline import Timeline, Timetable
 from rebalancer.plan.trips import Trip
+from rebalancer.values import dataclass
 
 __all__ = ["Attempt", "breaches"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from rebalancer.cluster import Cluster
 from rebalancer.placement.primitives import AllowedHosts, Capacity, GroupMost, IntArray
 from rebalancer.placement.problem import Problem
 from rebalancer.plan.watches import Watch, watch
+from rebalancer.values import dataclass
 
 __all__ = ["Claim", "Ledger", "Leg"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -29,6 +29,7 @@ from rebalancer.policy.history import History
 from rebalancer.policy.limits import reluctant
 from rebalancer.policy.model import Policy
 from rebalancer.policy.settings import Restore
+from rebalancer.values import dataclass
 
 __all__ = ["assess", "make_plan"]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster import MigrationTraits, Writes
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds, format_rate
 from rebalancer.plan.precopy import HEADROOM, Copy, precopy, remedy
 from rebalancer.policy.model import Rung
+from rebalancer.values import dataclass
 
 __all__ = ["ASSUMED_STREAM_RATE", "FINISH_TIME", "SETUP_TIME", "Forecast", "forecast", "hindrance", "switchover_burst"]
 

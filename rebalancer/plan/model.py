@@ -6,7 +6,7 @@ A plan is complete: the executor carries it out without policy or planner. It ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rebalancer.placement.explain import Breach, Conflict
 from rebalancer.plan.experience import Basis
 from rebalancer.policy.model import MigrationSettings, Rung
 from rebalancer.policy.windows import WindowEntry
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rebalancer.cluster import Caps, Cluster, Domain, MigrationTraits
 from rebalancer.cluster.network import DirectedLink
@@ -18,6 +18,7 @@ from rebalancer.plan.precopy import HEADROOM, least_rate
 from rebalancer.plan.rates import Flow
 from rebalancer.policy.model import MigrationSettings, Names
 from rebalancer.policy.steps import StepRules
+from rebalancer.values import dataclass
 
 __all__ = ["TOO_NARROW", "Moves", "StuckMovesError", "floor_of", "flow_of"]
 

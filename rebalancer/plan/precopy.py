@@ -13,11 +13,11 @@ sends within the allowed downtime, the guest is stopped (QEMU's ``migration_iter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, inf
 
 from rebalancer.cluster import Writes
 from rebalancer.cluster.units import format_bytes, format_duration, format_rate
+from rebalancer.values import dataclass
 
 __all__ = ["HEADROOM", "Copy", "least_rate", "precopy", "remedy"]
 

@@ -6,11 +6,11 @@ Used by the planner to predict and by the executor to throttle, so that both mea
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rebalancer.cluster.network import Caps, DirectedLink, cap_of
 from rebalancer.cluster.units import BytesPerSecond, Seconds
+from rebalancer.values import dataclass
 
 __all__ = ["BURST_WINDOW", "WIRE_OVERHEAD", "Claim", "Flow", "fill", "share_links"]
 

@@ -7,7 +7,7 @@ or need not be, as long as these have room, so that few domains move twice.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from rebalancer.plan.model import Deadline, Plan, Reason
 from rebalancer.policy.clause import Goal
 from rebalancer.policy.model import Clause, Limits, Policy
 from rebalancer.policy.view import View
+from rebalancer.values import dataclass
 
 __all__ = ["Rolling", "Round", "homes_of", "least_first", "next_round", "roll", "way_home"]
 

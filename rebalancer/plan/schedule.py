@@ -3,8 +3,6 @@ found (``improve``)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.plan.budget import Budget
 from rebalancer.plan.improve import Attempt, breaches
@@ -14,6 +12,7 @@ from rebalancer.plan.sequence import sequences
 from rebalancer.plan.steps import steps_of
 from rebalancer.plan.timeline import Timetable
 from rebalancer.plan.trips import Trips
+from rebalancer.values import dataclass
 
 __all__ = ["Moves", "Schedule", "StuckMovesError", "flow_of", "make_schedule", "schedule"]
 

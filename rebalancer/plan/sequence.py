@@ -4,7 +4,7 @@ then with as few new names."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from rebalancer.cluster.units import format_bytes, format_number
@@ -18,6 +18,7 @@ from rebalancer.plan.trips import Trips
 from rebalancer.plan.walk import Walk
 from rebalancer.policy.builtin.names import NAMES
 from rebalancer.policy.model import OnClash
+from rebalancer.values import dataclass
 
 __all__ = ["Sequence", "sequences"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heapify, heappop, heappush
 
 from rebalancer.plan.hourly import HourlyStarts
@@ -24,6 +24,7 @@ from rebalancer.plan.sequence import Sequence as LegSequence
 from rebalancer.plan.stipulations import Stipulations
 from rebalancer.plan.traffic import Sending, Traffic
 from rebalancer.plan.trips import Trip, Trips
+from rebalancer.values import dataclass
 
 __all__ = ["Entry", "Timeline", "Timetable"]
 

@@ -11,12 +11,13 @@ fairness (``rates.fill``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster.units import Bytes
 from rebalancer.plan.migration_model import Forecast
 from rebalancer.plan.rates import Claim, fill
 from rebalancer.plan.trips import Trip
+from rebalancer.values import dataclass
 
 __all__ = ["Sending", "Traffic"]
 

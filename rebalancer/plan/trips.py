@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rebalancer.cluster import MigrationTraits, Network
 from rebalancer.cluster.network import DirectedLink, cap_of
@@ -14,6 +14,7 @@ from rebalancer.plan.migration_model import Forecast, forecast
 from rebalancer.plan.moves import TOO_NARROW, Moves, flow_of
 from rebalancer.plan.rates import BURST_WINDOW, WIRE_OVERHEAD, Flow
 from rebalancer.policy.model import MigrationSettings
+from rebalancer.values import dataclass
 
 __all__ = ["Trip", "Trips"]
 

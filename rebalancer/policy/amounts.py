@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from rebalancer.cluster.units import parse_quantity, parse_share
 from rebalancer.policy.expressions import DomainNumber
+from rebalancer.values import dataclass
 
 __all__ = ["Amount", "AmountField", "AmountOrNumberField", "ReserveField", "Target", "TargetField", "per_amount"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -20,6 +19,7 @@ from rebalancer.placement.problem import Term
 from rebalancer.policy.expressions import DomainKey, DomainSelector, HostSelector
 from rebalancer.policy.view import View
 from rebalancer.policy.windows import WindowEntry
+from rebalancer.values import dataclass
 
 __all__ = [
     "Caution",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 
 from rebalancer.cluster.text import shown
@@ -12,6 +12,7 @@ from rebalancer.errors import Problem, RebalancerError
 from rebalancer.policy.clause import Goal, Rule
 from rebalancer.policy.model import Clause, Path, Source
 from rebalancer.policy.registry import goal_names, load_goal, load_rule, rule_names
+from rebalancer.values import dataclass
 
 __all__ = ["GOALS", "RULES", "Section", "parse_clauses", "parts", "source_of"]
 

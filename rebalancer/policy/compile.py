@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from rebalancer.cluster import Caps, Cluster, DirectedLink, Domain
@@ -18,6 +18,7 @@ from rebalancer.policy.renaming import renaming_terms
 from rebalancer.policy.step_rules import step_rules
 from rebalancer.policy.steps import StepRules
 from rebalancer.policy.view import View, rough_duration
+from rebalancer.values import dataclass
 
 __all__ = ["Compiled", "compile_problem"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +20,7 @@ from rebalancer.policy.groups import groups_of
 from rebalancer.policy.model import Clause, Policy, Source
 from rebalancer.policy.rules.anti_affinity import AntiAffinity
 from rebalancer.policy.view import View
+from rebalancer.values import dataclass
 
 __all__ = ["cluster_conflicts", "static_conflicts"]
 

@@ -29,7 +29,7 @@ a failure names its case, and ``compare(…, only=17)`` runs that one alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from random import Random
 from typing import TypeVar
@@ -44,6 +44,7 @@ from rebalancer.placement.state import State
 from rebalancer.policy.clause import During, Goal, Rule
 from rebalancer.policy.expressions import DomainKey, DomainSelector, HostSelector
 from rebalancer.policy.view import View
+from rebalancer.values import dataclass
 
 __all__ = [
     "Placed",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from rebalancer.cluster.text import shown
+from rebalancer.values import dataclass
 
 __all__ = ["ExpressionError", "explained", "type_word"]
 

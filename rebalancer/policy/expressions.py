@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, ClassVar
 
@@ -30,6 +29,7 @@ from rebalancer.cluster import Domain, Host, Link
 from rebalancer.cluster.text import shown
 from rebalancer.errors import InvalidInput
 from rebalancer.policy.expression_errors import ExpressionError, explained, type_word
+from rebalancer.values import dataclass
 
 __all__ = [
     "DomainKey",

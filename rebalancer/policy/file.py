@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from rebalancer.policy.model import Clause, Located, Override, Source, Steps
 from rebalancer.policy.overrides import parse_overrides
 from rebalancer.policy.steps import StepsEntry
 from rebalancer.policy.windows import WindowEntry
+from rebalancer.values import dataclass
 
 __all__ = ["Layer", "PolicyFile", "parse_layer"]
 
@@ -39,23 +40,23 @@ class PolicyFile(FileModel):
     """What must hold."""
     goals: tuple[dict[str, Any], ...] = ()
     """What is weighed."""
-    names: NamesEntry = NamesEntry()
+    names: NamesEntry = NamesEntry.model_construct()
     """What happens when a domain goes to a host on which its name is taken."""
     links: tuple[LinkEntry, ...] = ()
     """What migrations together may take of the network's links."""
     migration: tuple[MigrationEntry, ...] = ()
     """How domains are migrated."""
-    steps: StepsEntry = StepsEntry()
+    steps: StepsEntry = StepsEntry.model_construct()
     """In which order and when domains are migrated. A move that cannot be made so is not made."""
     windows: tuple[WindowEntry, ...] = ()
     """When ``apply`` may move anything; always by default. ``plan`` and ``check`` say whether one is open."""
-    limits: LimitsEntry = LimitsEntry()
+    limits: LimitsEntry = LimitsEntry.model_construct()
     """How much a plan may do, and what it must gain."""
     protect: tuple[ProtectEntry, ...] = ()
     """Domains that are never moved."""
     overrides: tuple[OverrideEntry, ...] = ()
     """What is different for some domains."""
-    hints: HintsEntry = HintsEntry()
+    hints: HintsEntry = HintsEntry.model_construct()
     """What the owners of domains may ask for."""
 
 
@@ -77,7 +78,7 @@ class Layer:
     steps: Steps = field(default_factory=Steps)
     protect: tuple[Located[ProtectEntry], ...] = ()
     overrides: tuple[Override, ...] = ()
-    hints: HintsEntry = field(default_factory=HintsEntry)
+    hints: HintsEntry = field(default_factory=HintsEntry.model_construct)
     sources: Mapping[str, Source] = field(default_factory=dict)
     """Of ``names``, ``limits`` and ``hints``, where they are written."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from rebalancer.cluster import Domain
 from rebalancer.cluster.text import shown
 from rebalancer.policy.settings import Hint, Hints, HintsFrom
+from rebalancer.values import dataclass
 
 __all__ = ["Hinted", "hinted"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rebalancer.cluster.units import Seconds
+from rebalancer.values import dataclass
 
 __all__ = ["History", "Renamed"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from rebalancer.policy.settings import Hints, Limits, LinkCap, MigrationSettings
 from rebalancer.policy.steps import DeadlineEntry, GroupEntry, NoDelayEntry, PrecedenceEntry
 from rebalancer.policy.view import View
 from rebalancer.policy.windows import WindowEntry, opening
+from rebalancer.values import dataclass
 
 __all__ = [
     "Clause",

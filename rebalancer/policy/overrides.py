@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 
 from rebalancer.cluster import Domain
@@ -16,6 +16,7 @@ from rebalancer.policy.entries import OverrideEntry
 from rebalancer.policy.expressions import MAX_LENGTH, DomainSelector
 from rebalancer.policy.model import Clause, Located, Override, Policy
 from rebalancer.policy.registry import goal_names, load_goal, load_rule, rule_names
+from rebalancer.values import dataclass
 
 __all__ = ["narrowed", "parse_overrides"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rebalancer.cluster import Link
 from rebalancer.cluster.units import Bytes, BytesPerSecond, Seconds
 from rebalancer.policy.expressions import DomainKey
+from rebalancer.values import dataclass
 
 __all__ = [
     "FreeIn",

@@ -5,7 +5,6 @@ A domain's *migrations* are all its steps in a plan, those in which it steps asi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, model_validator
 from rebalancer.cluster.units import Seconds
 from rebalancer.documents import DurationField, Model
 from rebalancer.policy.expressions import DomainKey, DomainSelector
+from rebalancer.values import dataclass
 
 __all__ = [
     "DeadlineEntry",

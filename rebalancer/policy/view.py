@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from itertools import repeat
@@ -14,6 +14,7 @@ from rebalancer.cluster import Cluster, Domain, Host, HostState
 from rebalancer.cluster.units import Seconds
 from rebalancer.placement.primitives import BoolArray, FloatArray, IntArray
 from rebalancer.policy.windows import time_of
+from rebalancer.values import dataclass
 
 __all__ = ["View", "rough_duration"]
 

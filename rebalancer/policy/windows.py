@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Annotated
@@ -13,6 +12,7 @@ from pydantic import AfterValidator
 
 from rebalancer.cluster.units import Seconds, format_duration
 from rebalancer.documents import DurationField, Model
+from rebalancer.values import dataclass
 
 __all__ = ["Opening", "WindowEntry", "opening", "time_of"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.segment import Segment, Segments
 from rich.text import Text
 
 from rebalancer.cluster.text import printable
+from rebalancer.values import dataclass
 
 __all__ = ["Glyphs", "glyphs", "heading", "item", "make_console", "show", "text", "warnings"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rebalancer.cluster import Cluster, Domain, Host
+from rebalancer.values import dataclass
 
 __all__ = ["HostLoad", "host_loads", "resources"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rebalancer.cluster import Cluster, Domain
 from rebalancer.cluster.newcomers import clones
 from rebalancer.placement.insertion import insert
 from rebalancer.policy.model import Policy
+from rebalancer.values import dataclass
 from rebalancer.whatif.start import reasons_against
 from rebalancer.whatif.waiting import waiting_problem
 

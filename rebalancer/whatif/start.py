@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rebalancer.placement.primitives import AllowedHosts, IntArray
 from rebalancer.plan.make import assess
 from rebalancer.plan.model import Plan, Unplaced
 from rebalancer.policy.model import Policy
+from rebalancer.values import dataclass
 from rebalancer.whatif.waiting import Waiting, waiting_problem
 
 __all__ = ["Option", "Started", "reasons_against", "start_domains"]

@@ -5,7 +5,7 @@ leave. Of its own, so that no rule takes those that wait for being together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from rebalancer.placement.primitives import AllowedHosts, BoolArray, IntArray
 from rebalancer.policy.compile import compile_problem
 from rebalancer.policy.model import Names, OnClash
 from rebalancer.policy.settings import Limits
+from rebalancer.values import dataclass
 
 if TYPE_CHECKING:
     from rebalancer.policy.model import Policy

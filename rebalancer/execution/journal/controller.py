@@ -7,8 +7,10 @@ import os
 import socket
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from rebalancer.values import dataclass
 
 __all__ = ["Controller", "is_known_dead"]
 

@@ -7,7 +7,6 @@ finds that the token is another, and may not start anything more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select, update
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from rebalancer.errors import RunError
 from rebalancer.execution.journal.controller import Controller, is_known_dead
 from rebalancer.execution.journal.tables import leases
+from rebalancer.values import dataclass
 
 __all__ = ["LEASE", "HostsHeldError", "Lease", "RunLostError", "extend", "held_of", "release", "take"]
 

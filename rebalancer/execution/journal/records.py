@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from rebalancer.values import dataclass
 
 __all__ = ["Event", "RunRecord", "RunState", "RunSummary", "StepRecord", "StepState", "undone_by"]
 

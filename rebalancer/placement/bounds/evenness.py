@@ -8,7 +8,6 @@ level: the bound is what is left then (water-filling). Nor do total loads and si
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from rebalancer.placement.bounds.lattice import cheapest, highest_trough, lowest
 from rebalancer.placement.bounds.reach import Reach
 from rebalancer.placement.primitives import BoolArray, Evenness, FloatArray, IntArray
 from rebalancer.placement.problem import Problem
+from rebalancer.values import dataclass
 
 __all__ = ["evenness"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rebalancer.placement.arrays import distinct
 from rebalancer.placement.primitives import AllowedHosts, BoolArray, IntArray
 from rebalancer.placement.problem import Problem
+from rebalancer.values import dataclass
 
 __all__ = ["Reach", "reach_of"]
 

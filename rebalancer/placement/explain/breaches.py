@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from rebalancer.placement.primitives import (
     Primitive,
 )
 from rebalancer.placement.problem import Problem
+from rebalancer.values import dataclass
 
 __all__ = ["Breach", "Conflict", "breaches", "broken"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.packing.tables import Rows
 from rebalancer.placement.primitives import Capacity, Evenness, FloatArray, HostsInUse, IntArray, Ratio
 from rebalancer.placement.problem import Problem, Term
+from rebalancer.values import dataclass
 
 __all__ = ["Curve", "away", "curves_of"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rebalancer.placement.primitives import (
     Near,
 )
 from rebalancer.placement.problem import Term
+from rebalancer.values import dataclass
 
 __all__ = ["Counting", "counting_of", "term_fields"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rebalancer.placement.evaluators.groups import own_zones
@@ -34,6 +32,7 @@ from rebalancer.placement.primitives import (
     Traffic,
 )
 from rebalancer.placement.problem import Problem, Term
+from rebalancer.values import dataclass
 
 __all__ = ["Packed", "pack"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from rebalancer.placement.primitives import FloatArray, IntArray
+from rebalancer.values import dataclass
 
 __all__ = ["Buffer", "Rows", "Tables"]
 
