@@ -36,7 +36,10 @@ def rough_duration(domain: Domain) -> Seconds:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """D domains that occupy a host (running or paused; each UUID once) and all H hosts of a cluster, in its order."""
+    """D domains that occupy a host (running or paused; each UUID once) and all H hosts of a cluster, in its order.
+
+    Domains of one host are side by side, as they are looked at together, in arrays that no cache may hold.
+    """
 
     cluster: Cluster
     predict: Callable[[Domain], Seconds] = field(default=rough_duration)
@@ -56,7 +59,7 @@ class View:
         first: dict[str, Domain] = {}
         for domain in self.cluster.active_domains:
             first.setdefault(domain.uuid, domain)
-        return tuple(first.values())
+        return tuple(sorted(first.values(), key=lambda domain: self.host_index[domain.host]))
 
     @cached_property
     def host_index(self) -> dict[str, int]:

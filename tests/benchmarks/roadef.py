@@ -27,7 +27,18 @@ from rebalancer.placement.search import search
 from rebalancer.placement.state import State
 from rebalancer.policy import Compiled, check_policy, compile_problem, load_policies
 
-__all__ = ["Instance", "cluster", "compiled", "main", "policy_text", "read_assignment", "read_model", "score"]
+__all__ = [
+    "Instance",
+    "assignment_of",
+    "cluster",
+    "compiled",
+    "main",
+    "placement_of",
+    "policy_text",
+    "read_assignment",
+    "read_model",
+    "score",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +226,22 @@ def compiled(instance: Instance, assignment: Sequence[int]) -> Compiled:
     return compile_problem(found, placed)
 
 
+def placement_of(problem: Problem, assignment: Sequence[int]) -> IntArray:
+    """``assignment``: by process. int[D]: by the problem's domains, whose order is their hosts'."""
+    return np.array(assignment)[_processes(problem)]
+
+
+def assignment_of(problem: Problem, placement: IntArray) -> list[int]:
+    """The other way round."""
+    assignment = np.empty_like(placement)
+    assignment[_processes(problem)] = placement
+    return assignment.tolist()
+
+
+def _processes(problem: Problem) -> list[int]:
+    return [int(uuid.rpartition("-")[2]) for uuid in problem.domains]
+
+
 def score(problem: Problem, placement: IntArray) -> tuple[int, dict[str, int]]:
     """The soft cost of a placement and its parts; raises ValueError where they are not whole, i.e. not exact."""
     soft = {term.name for term in problem.terms if not term.hard}
@@ -246,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ready = time.monotonic() - start
     limit = 0.97 * given.time_limit  # the rest is for writing
     placement = search(problem, seed=given.seed, effort=10, elapsed=lambda: (time.monotonic() - start) / limit)
-    given.output.write_text(" ".join(map(str, placement.host.tolist())) + "\n")
+    given.output.write_text(" ".join(map(str, assignment_of(problem, placement.host))) + "\n")
     before, _ = score(problem, problem.start)
     after, parts = score(problem, placement.host)
     result = {

@@ -81,11 +81,11 @@ def test_what_a_plan_may_move_agrees_with_counting_it_and_the_search_finds_the_b
     allowed: list[tuple[float, ...]] = []
     for choice in product(range(len(names)), repeat=len(found.domains)):
         state.restore(np.array(choice))
-        where = {item.name: names[h] for item, h in zip(found.domains, choice, strict=True)}
+        where = {item.name: names[h] for item, h in zip(compiled.view.domains, choice, strict=True)}
         assert state.costs()[0] == pytest.approx(surplus(found, limits, where))
         d = random.randrange(len(choice))
         for h, change in enumerate(state.shifts(d)[0]):
-            other = where | {found.domains[d].name: names[h]}
+            other = where | {compiled.view.domains[d].name: names[h]}
             assert change == pytest.approx(surplus(found, limits, other) - surplus(found, limits, where))
         if surplus(found, limits, where) == 0:
             allowed.append(tuple(np.round(state.costs(), 6)))

@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import pytest
 
 from rebalancer.cluster.snapshot import differences, parse_snapshot
 from rebalancer.placement.search import search
 from rebalancer.placement.state import State
-from tests.benchmarks.roadef import Instance, cluster, compiled, main, policy_text, read_model, score
+from tests.benchmarks.roadef import (
+    Instance,
+    assignment_of,
+    cluster,
+    compiled,
+    main,
+    placement_of,
+    policy_text,
+    read_model,
+    score,
+)
 
 Assignment = list[int]
 
@@ -127,7 +136,7 @@ def test_any_assignment_costs_and_breaks_what_the_statement_says(number: int) ->
     problem = compiled(instance, start).problem
     assert score(problem, problem.start)[0] == cost(instance, start, start)
     for assignment in others(random, instance, start):
-        placement = np.array(assignment)
+        placement = placement_of(problem, assignment)
         assert score(problem, placement)[0] == cost(instance, start, assignment)
         state = State(problem, placement)
         parts = state.parts()
@@ -148,8 +157,9 @@ def test_what_the_search_finds_is_allowed_and_no_worse(number: int) -> None:
     _, instance, start = INSTANCES[number]
     problem = compiled(instance, start).problem
     found = search(problem, effort=1).host
-    assert broken(instance, start, found.tolist()) == set()
-    assert score(problem, found)[0] == cost(instance, start, found.tolist()) <= cost(instance, start, start)
+    assignment = assignment_of(problem, found)
+    assert broken(instance, start, assignment) == set()
+    assert score(problem, found)[0] == cost(instance, start, assignment) <= cost(instance, start, start)
 
 
 def test_files_in_files_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

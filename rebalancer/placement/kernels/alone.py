@@ -10,6 +10,7 @@ from rebalancer.placement.kernels.layout import (
     BUDGET_AMOUNT,
     BUDGET_NUMBERS,
     BUDGETS,
+    CONTROL,
     DELTA,
     DISTANCE_LEVEL,
     DISTANCE_TABLE,
@@ -22,6 +23,7 @@ from rebalancer.placement.kernels.layout import (
     GROUP_MOVES,
     HOSTS,
     LEVELS,
+    LISTED,
     MAX_MOVES,
     MOVE_COST,
     MOVED,
@@ -151,15 +153,18 @@ def soft_alone_shift(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, so
 @kernel
 def count_move(ci: Ints, si: Ints, domain: int, step: int) -> None:
     """Puts a domain on the list of those that have moved (1), or takes it off (-1)."""
-    moved = si[ci[MOVED]]
-    if step > 0:
-        si[ci[MOVED_DOMAIN] + moved] = domain
-        si[ci[MOVED_AT] + domain] = moved
-    else:
-        last, place = si[ci[MOVED_DOMAIN] + moved - 1], si[ci[MOVED_AT] + domain]
+    si[ci[MOVED]] += step
+    listed, place = si[ci[CONTROL] + LISTED], si[ci[MOVED_AT] + domain]
+    if step > 0 and place < 0:
+        si[ci[MOVED_DOMAIN] + listed] = domain
+        si[ci[MOVED_AT] + domain] = listed
+        si[ci[CONTROL] + LISTED] = listed + 1
+    elif step < 0 and place >= 0:
+        last = si[ci[MOVED_DOMAIN] + listed - 1]
         si[ci[MOVED_DOMAIN] + place] = last
         si[ci[MOVED_AT] + last] = place
-    si[ci[MOVED]] = moved + step
+        si[ci[MOVED_AT] + domain] = -1
+        si[ci[CONTROL] + LISTED] = listed - 1
 
 
 @kernel

@@ -18,7 +18,6 @@ from rebalancer.placement.kernels.layout import (
     AWAY,
     BIAS,
     BUDGETS,
-    BY_SIZE,
     CHAINS,
     CLEARANCES,
     CONTROL,
@@ -28,20 +27,23 @@ from rebalancer.placement.kernels.layout import (
     FAILOVERS,
     FOCUS,
     HOMESICKNESS,
-    HOSTS,
     ITERATIONS,
-    LARGE,
-    LARGES,
     LEVELS,
+    LISTED,
     MAX_MOVES,
     MOVED,
     MOVED_DOMAIN,
-    MOVERS,
     PER_HOST,
     PLACE,
     POOLS,
     REACH,
     SCRATCH,
+    SECTION,
+    SECTION_DOMAIN,
+    SECTION_DOMAINS,
+    SECTION_HOST,
+    SECTION_LARGE,
+    SECTION_LARGES,
     SETTINGS,
     SPENT,
     SQUEEZES,
@@ -61,6 +63,7 @@ from rebalancer.placement.kernels.moves import (
     shift,
     soft_shift,
 )
+from rebalancer.placement.kernels.section import choose_section, tries_in_section
 from rebalancer.placement.kernels.squeeze import add_chain_to_cost, clear_out, some_resident, squeeze_in, undo
 from rebalancer.placement.kernels.types import TOLERANCE, Floats, Ints
 
@@ -157,18 +160,18 @@ def is_additive(ci: Ints) -> bool:
 
 @kernel
 def some_rank(ci: Ints, si: Ints, sf: Floats) -> int:
-    """A place in the order of domains by size: any, or rather a large one."""
+    """A place in the order of the section's domains by size: any, or rather a large one."""
     if chance(ci, si) < sf[ci[SETTINGS] + BIAS]:
-        return ci[ci[LARGE] + below(ci, si, ci[LARGES])]
-    return below(ci, si, ci[MOVERS])
+        return si[ci[SECTION_LARGE] + below(ci, si, si[ci[CONTROL] + SECTION_LARGES])]
+    return below(ci, si, si[ci[CONTROL] + SECTION_DOMAINS])
 
 
 @kernel
 def some_host(ci: Ints, si: Ints, domain: int) -> int:
-    """A host where a domain may ever go, or where it is."""
+    """A host where a domain may ever go, or where it is; of the section where it may go anywhere."""
     reach = ci[REACH] + 2 * domain
     number = ci[reach + 1]
-    return below(ci, si, ci[HOSTS]) if number < 0 else ci[ci[reach] + below(ci, si, number)]
+    return si[ci[SECTION_HOST] + below(ci, si, ci[SECTION])] if number < 0 else ci[ci[reach] + below(ci, si, number)]
 
 
 @kernel
@@ -177,7 +180,7 @@ def some_neighbour(ci: Ints, si: Ints, domain: int) -> int:
     reach = ci[REACH] + 2 * domain
     number = ci[reach + 1]
     if number < 0:
-        return ci[ci[BY_SIZE] + below(ci, si, ci[MOVERS])]
+        return si[ci[SECTION_DOMAIN] + below(ci, si, si[ci[CONTROL] + SECTION_DOMAINS])]
     other = some_resident(ci, si, ci[ci[reach] + below(ci, si, number)])
     return other if other >= 0 else domain
 
@@ -186,10 +189,11 @@ def some_neighbour(ci: Ints, si: Ints, domain: int) -> int:
 def partner(ci: Ints, si: Ints, sf: Floats, domain: int, rank: int) -> int:
     """A domain to change places with: any where the first can go, or one of about the same size."""
     if chance(ci, si) < sf[ci[SETTINGS] + ALIKE]:
-        near = ci[MOVERS] // 20 + 5
+        number = si[ci[CONTROL] + SECTION_DOMAINS]
+        near = number // 20 + 5
         rank += below(ci, si, 2 * near + 1) - near
-        if 0 <= rank < ci[MOVERS]:
-            return ci[ci[BY_SIZE] + rank]
+        if 0 <= rank < number:
+            return si[ci[SECTION_DOMAIN] + rank]
     return some_neighbour(ci, si, domain)
 
 
@@ -218,7 +222,7 @@ def try_exchange(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, other:
 @kernel
 def try_swap(ci: Ints, cf: Floats, si: Ints, sf: Floats, rank: int, limit: float) -> bool:
     """Two domains change places: the first of a few pairs that fit each other's hosts."""
-    domain = ci[ci[BY_SIZE] + rank]
+    domain = si[ci[SECTION_DOMAIN] + rank]
     source = si[ci[PLACE] + domain]
     for _ in range(LOOKS):
         other = partner(ci, si, sf, domain, rank)
@@ -254,8 +258,8 @@ def try_chain(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: fl
 
 @kernel
 def some_moved(ci: Ints, si: Ints) -> int:
-    """A domain that is away from home; there is one."""
-    return si[ci[MOVED_DOMAIN] + below(ci, si, si[ci[MOVED]])]
+    """A domain that is away from home; there is one on the list."""
+    return si[ci[MOVED_DOMAIN] + below(ci, si, si[ci[CONTROL] + LISTED])]
 
 
 @kernel
@@ -279,6 +283,8 @@ def try_again(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
 @kernel
 def try_instead(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: float) -> bool:
     """No move is left: this domain, or one from another one's home, goes where that one returns; there, or anywhere."""
+    if si[ci[CONTROL] + LISTED] == 0:
+        return False
     other = some_moved(ci, si)
     there, back = si[ci[PLACE] + other], ci[ci[START] + other]
     way = chance(ci, si)
@@ -300,14 +306,13 @@ def try_instead(ci: Ints, cf: Floats, si: Ints, sf: Floats, domain: int, limit: 
 
 @kernel
 def try_once(ci: Ints, cf: Floats, si: Ints, sf: Floats, limit: float) -> bool:
-    moved = si[ci[MOVED]]
     again = sf[ci[SETTINGS] + AGAIN]
-    if moved > 0 and again > 0.0 and chance(ci, si) < again:
+    if again > 0.0 and si[ci[CONTROL] + LISTED] > 0 and chance(ci, si) < again:
         return try_again(ci, cf, si, sf, limit)
     rank = some_rank(ci, si, sf)
-    domain = ci[ci[BY_SIZE] + rank]
+    domain = si[ci[SECTION_DOMAIN] + rank]
     source, home = si[ci[PLACE] + domain], ci[ci[START] + domain]
-    if 0 < ci[MAX_MOVES] <= moved and source == home:
+    if 0 < ci[MAX_MOVES] <= si[ci[MOVED]] and source == home:
         return try_instead(ci, cf, si, sf, domain, limit)
     way = chance(ci, si)
     if way < sf[ci[SETTINGS] + SWAPS]:
@@ -330,9 +335,14 @@ def anneal(ci: Ints, cf: Floats, si: Ints, sf: Floats) -> None:
     """ITERATIONS tries at one TEMPERATURE."""
     temperature = sf[ci[SETTINGS] + TEMPERATURE]
     accepted = 0
-    for _ in range(si[ci[CONTROL] + ITERATIONS]):
-        limit = -temperature * log(chance(ci, si) + 1e-12)
-        if try_once(ci, cf, si, sf, limit):
-            accepted += 1
+    left = si[ci[CONTROL] + ITERATIONS]
+    while left > 0:
+        choose_section(ci, si)
+        tries = tries_in_section(ci, si, left)
+        for _ in range(tries):
+            limit = -temperature * log(chance(ci, si) + 1e-12)
+            if try_once(ci, cf, si, sf, limit):
+                accepted += 1
+        left -= max(tries, 1)
     si[ci[CONTROL] + ACCEPTED] = accepted
     si[ci[CONTROL] + SPENT] += si[ci[CONTROL] + ITERATIONS]

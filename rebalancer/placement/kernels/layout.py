@@ -36,8 +36,8 @@ from __future__ import annotations
     PREVIOUS,  # si [D]
     RESIDENTS,  # si [H], their number
     MOVED,  # si [1], how many domains stand elsewhere than at their start
-    MOVED_DOMAIN,  # si [D], which ones, in any order
-    MOVED_AT,  # si [D], where a domain is on that list
+    MOVED_DOMAIN,  # si [D], which ones of the section, in any order, and all that have moved since it was chosen
+    MOVED_AT,  # si [D], where a domain is on that list, -1: it is not
     COST,  # sf [L], as far as it was added up
     DELTA,  # sf [L], what the move last looked at would change
     # Sums over hosts ------------------------------------------------------------
@@ -110,8 +110,13 @@ from __future__ import annotations
     STACK,  # si, moves of a chain that may be undone
     MOVERS,  # how many domains can go anywhere at all
     BY_SIZE,  # [MOVERS], these, the smallest first
-    LARGE,  # [LARGES], places in that order, each as often as its domain is large
+    LARGE_FIRST,  # [MOVERS + 1], the first of a domain's places among LARGES, of which it has as many as it is large
     LARGES,
+    SECTION,  # how many hosts a section has, HOSTS: it is the whole
+    SECTION_HOST,  # si [H], all hosts, those of the section first
+    IN_SECTION,  # si [H]
+    SECTION_DOMAIN,  # si [MOVERS], the section's domains, the smallest first
+    SECTION_LARGE,  # si [LARGES], places in that order, each as often as its domain is large
     REACH,  # [D, 2], where the list of a domain's hosts begins and how many they are; -1: any
     ROOMS,
     ROOM_BOTHS,  # how many of them, the first, are of sums in which a moved domain counts on both of its hosts
@@ -119,7 +124,7 @@ from __future__ import annotations
     ROOM,  # sf [H, ROOMS], how much more may come
     NEED,  # [D, ROOMS]
     HEADER,
-) = range(98)
+) = range(103)
 
 # Kinds of curves
 CAPACITY, EVEN_ROOT, EVEN_SQUARE, ABOVE, RATIO, IN_USE, FLOOR = range(7)
@@ -189,7 +194,10 @@ MOST, SPAN, LEAST, SKEW, APART, NEAR = range(6)
     CURSOR,  # the domain that a descent looks at next
     IDLE,  # how many domains in a row it has found at their best hosts
     SAMPLED,
-) = range(9)
+    SECTION_DOMAINS,  # how many domains the section has
+    SECTION_LARGES,
+    LISTED,  # how many domains MOVED_DOMAIN lists
+) = range(12)
 
 # Fields of SETTINGS (sf)
 (

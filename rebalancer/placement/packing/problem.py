@@ -40,6 +40,10 @@ _RULES = (AllowedHosts, Capacity, Failover, GroupLeast, GroupMost, GroupsApart, 
 """The primitives that have bounds, and of which to be worse than at the start means something."""
 _PLACES = 8
 """How finely the table is divided from which domains are drawn by their size, for each domain."""
+_SECTION_DOMAINS = 2_000
+"""How many a section has, about: few enough for a cache, and with fewer the search ends worse."""
+_SECTION_HOSTS = 20
+"""At least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +104,7 @@ class _Packing(Tables):
         self.header[at.RESIDENTS] = self.si.add(np.zeros(self.hosts))
         self.header[at.MOVED] = self.si.add(np.zeros(1))
         self.header[at.MOVED_DOMAIN] = self.si.add(np.zeros(self.domains))
-        self.header[at.MOVED_AT] = self.si.add(np.zeros(self.domains))
+        self.header[at.MOVED_AT] = self.si.add(np.full(self.domains, -1))
         self.header[at.COST] = self.sf.add(np.zeros(self.levels))
         self.header[at.DELTA] = self.sf.add(np.zeros(self.levels))
 
@@ -265,8 +269,19 @@ class _Packing(Tables):
         large = np.searchsorted(np.cumsum(size[order]) / size.sum(), (np.arange(places) + 0.5) / max(places, 1))
         self.header[at.MOVERS] = len(movers)
         self.header[at.BY_SIZE] = self.ci.add(movers[order])
-        self.header[at.LARGE] = self.ci.add(np.minimum(large, len(movers) - 1))
+        large = np.minimum(large, len(movers) - 1)
+        self.header[at.LARGE_FIRST] = self.ci.add(np.searchsorted(large, np.arange(len(movers) + 1)))
         self.header[at.LARGES] = places
+        self.header[at.SECTION] = self._section(len(movers))
+        self.header[at.SECTION_HOST] = self.si.add(np.arange(self.hosts))
+        self.header[at.IN_SECTION] = self.si.add(np.ones(self.hosts))
+        self.header[at.SECTION_DOMAIN] = self.si.add(movers[order])
+        self.header[at.SECTION_LARGE] = self.si.add(large)
+
+    def _section(self, movers: int) -> int:
+        """How many hosts a section has."""
+        few = max(_SECTION_HOSTS, _SECTION_DOMAINS * self.hosts // max(movers, 1))
+        return few if few <= self.hosts // 2 else self.hosts
 
     def _static_choices(self, terms: list[Term]) -> tuple[IntArray, list[FloatArray]]:
         """int[D, terms]: the row of each domain in each term's table; and the tables, each with a last row of zeros."""
@@ -396,7 +411,9 @@ class _Packing(Tables):
         self.header[at.RANDOM] = self.si.add(np.ones(1))
         self.header[at.BEST] = self.si.add(self.start)
         self.header[at.BEST_COST] = self.sf.add(np.zeros(self.levels))
-        self.header[at.CONTROL] = self.si.add(np.zeros(32))
+        control = np.zeros(32)
+        control[at.SECTION_DOMAINS], control[at.SECTION_LARGES] = self.header[[at.MOVERS, at.LARGES]]
+        self.header[at.CONTROL] = self.si.add(control)
         self.header[at.SETTINGS] = self.sf.add(np.zeros(32))
         self.header[at.SCRATCH] = self.sf.add(np.zeros(4 * self.levels))
         self.header[at.STACK] = self.si.add(np.zeros(64))
