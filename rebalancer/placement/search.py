@@ -178,8 +178,9 @@ class _Search:
         ways = _ways(self.searches[0], focus, _FAR if len(self.searches) > 1 else _FAR_AND_SMALL, limited)
         tries, trial = (int((_LIMITED if limited else 1.0) * number) for number in (self.tries, self.trial))
         if typical > 0 and len(ways) > 1 and tries >= _LEAST_TRIALS * len(ways) * trial:
+            now = self.elapsed()
             self._each(partial(_anneal, cooling=ways[0], typical=typical, done=0.0, tries=trial // _SLICES))
-            trial = self._trial_tries(trial, (self.elapsed() - begin) * _SLICES, end - begin)
+            trial = self._trial_tries(trial, (self.elapsed() - now) * _SLICES, end - begin)
             if trial > 0:
                 tries -= len(ways) * trial
                 ways = [self._best_way(ways, trial, typical, end, focus)]

@@ -9,7 +9,7 @@ from rebalancer.native import library
 from rebalancer.placement.engine import Engine, Speed, best_speed, interpreted_only, is_less
 from rebalancer.placement.kernels import layout as at
 from rebalancer.placement.kernels import loads, tasks
-from rebalancer.placement.kernels.moves import TOLERANCE
+from rebalancer.placement.kernels.types import TOLERANCE
 from rebalancer.placement.limits import Budget, MoveLimits
 from rebalancer.placement.primitives import AllowedHosts, Evenness, IntArray
 from rebalancer.placement.problem import Problem, Term

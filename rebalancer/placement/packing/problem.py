@@ -274,7 +274,7 @@ class _Packing(Tables):
         self.header[at.LARGES] = places
         self.header[at.SECTION] = self._section(len(movers))
         self.header[at.SECTION_HOST] = self.si.add(np.arange(self.hosts))
-        self.header[at.IN_SECTION] = self.si.add(np.ones(self.hosts))
+        self.header[at.IN_SECTION] = self.si.add(np.zeros(self.hosts))
         self.header[at.SECTION_DOMAIN] = self.si.add(movers[order])
         self.header[at.SECTION_LARGE] = self.si.add(large)
 
