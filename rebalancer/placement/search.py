@@ -54,6 +54,9 @@ _LONGEST_TRIAL = 0.06
 """The largest share of the time for each; where it is too little for a tenth of a trial, there are none."""
 _LONG_TRIAL = 0.06
 """The share of the tries, or of the time, for each trial of a long search: which way is better may show late."""
+_PATIENT = 4_000
+"""From how many tries for each domain on the hottest way is best where moves take up room on both hosts; a trial does
+not show it, as the others are ahead for most of the time."""
 _LIMITED = 0.5
 """The share of all tries where the number of moves is limited: there is less to be found."""
 _FIRST_MEETING = 0.4
@@ -177,14 +180,27 @@ class _Search:
         limited = self.problem.max_moves is not None
         ways = _ways(self.searches[0], focus, _FAR if len(self.searches) > 1 else _FAR_AND_SMALL, limited)
         tries, trial = (int((_LIMITED if limited else 1.0) * number) for number in (self.tries, self.trial))
+        way = ways[0]
         if typical > 0 and len(ways) > 1 and tries >= _LEAST_TRIALS * len(ways) * trial:
-            now = self.elapsed()
-            self._each(partial(_anneal, cooling=ways[0], typical=typical, done=0.0, tries=trial // _SLICES))
-            trial = self._trial_tries(trial, (self.elapsed() - now) * _SLICES, end - begin)
-            if trial > 0:
-                tries -= len(ways) * trial
-                ways = [self._best_way(ways, trial, typical, end, focus)]
-        self._cool(ways[0], tries, typical, self.elapsed(), end, focus)
+            way, spent = self._choose_way(ways, trial, typical, (begin, end), focus)
+            tries -= spent
+        self._cool(way, tries, typical, self.elapsed(), end, focus)
+
+    def _choose_way(
+        self, ways: Sequence[_Cooling], trial: int, typical: float, time: tuple[float, float], focus: int
+    ) -> tuple[_Cooling, int]:
+        """The best of some ways, and how many tries it took to find that out. ``trial``: the least tries of each;
+        ``time``: from when to when the level may take time."""
+        now, span = self.elapsed(), time[1] - time[0]
+        self._each(partial(_anneal, cooling=ways[0], typical=typical, done=0.0, tries=trial // _SLICES))
+        takes = (self.elapsed() - now) * _SLICES
+        whole = min(self.tries, trial * span / takes if takes > 0 else self.tries)
+        if self.searches[0].counts_both_ends and whole > _PATIENT * len(self.problem.domains):
+            return ways[-1], 0
+        if 0.1 * takes > _LONGEST_TRIAL * span:
+            return ways[0], 0
+        trial = max(trial, int(_LONG_TRIAL * whole))
+        return self._best_way(ways, trial, typical, time[1], focus), len(ways) * trial
 
     def _best_way(self, ways: Sequence[_Cooling], trial: int, typical: float, end: float, focus: int) -> _Cooling:
         """That of which ``trial`` tries find the best placement, from where the searches are; they go on from there."""
@@ -207,14 +223,6 @@ class _Search:
             self.tried += each.told(at.SPENT)
             each.tell(at.SPENT, 0)
 
-    def _trial_tries(self, least: int, takes: float, span: float) -> int:
-        """Of each trial; 0: there is no time for them. ``takes``: how long one of the ``least`` tries takes, of
-        ``span``, which is all the time that there is."""
-        if 0.1 * takes > _LONGEST_TRIAL * span:
-            return 0
-        longest = min(self.tries, least * span / takes if takes > 0 else self.tries)
-        return max(least, int(_LONG_TRIAL * longest))
-
     def _cool(self, cooling: _Cooling, tries: int, typical: float, begin: float, end: float, focus: int) -> None:
         slices = max(_SLICES, -(-tries // _SLICE))
         done, meeting = 0.0 if typical > 0 and not self.stopped else 1.0, _FIRST_MEETING
@@ -222,6 +230,7 @@ class _Search:
         while done < 1.0:
             self._each(partial(_anneal, cooling=cooling, typical=typical, done=done, tries=tries // slices))
             if focus == 1 and any(self.broken + each.best_cost[1] <= TOLERANCE for each in self.searches):
+                self._follow(self.best())
                 break
             index += 1
             passed = self.elapsed()
