@@ -74,20 +74,41 @@ def test_what_is_added_up_inexactly_hides_no_better_placement() -> None:
     assert not improves(np.round(kernel_optimum(problem) - costs, 6))
 
 
-def test_what_chance_hardly_meets_is_repaired() -> None:
+def pinned() -> Problem:
     """One pin: one move of ninety thousand."""
     masks = np.zeros((1, 300), dtype=np.bool_)
     masks[0, 0] = True
     pin = AllowedHosts(masks=masks, mask=np.where(np.arange(300) == 299, 0, -1))
-    problem = Problem(
+    return Problem(
         hosts=tuple(f"h{h}" for h in range(300)),
         domains=tuple(f"d{d}" for d in range(300)),
         start=np.arange(300),
         terms=(Term(name="pin", primitive=pin),),
     )
+
+
+def test_what_chance_hardly_meets_is_repaired() -> None:
+    problem = pinned()
     for seed in range(3):
         moved = search(problem, seed=seed).host != problem.start
         assert moved.nonzero()[0].tolist() == [299]
+
+
+def test_when_one_search_has_repaired_all_no_other_goes_on_repairing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are many domains that takes up to half of the time."""
+    descents: list[bool] = []
+    run = Engine.run
+
+    def watched(engine: Engine, task: int) -> int:
+        if task == tasks.DESCEND and engine.told(at.FOCUS) == 1:
+            descents.append(True)
+        return run(engine, task)
+
+    monkeypatch.setattr(Engine, "run", watched)
+    problem = pinned()
+    for seed in range(8):
+        assert search(problem, seed=seed, effort=1).host[299] == 0
+    assert not descents
 
 
 def test_is_deterministic_for_a_seed() -> None:
