@@ -9,6 +9,7 @@ import pytest
 
 from rebalancer import __version__
 from rebalancer.cli.app import with_optional_values
+from rebalancer.native import library
 
 HEAVY = ("numpy", "networkx", "paramiko", "lxml", "rich", "sqlalchemy", "cel_expr_python", "libvirt")
 
@@ -46,6 +47,36 @@ def test_a_plan_without_a_journal_loads_no_database(example):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "migrations, " in ended.stdout
     assert ended.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_plan_does_not_load_the_interpreted_kernels_where_compiled_ones_are_at_hand(example):
+    assert library.cached() is not None or library.compile_now() is not None
+    program = (
+        "import sys; from rebalancer.cli import run; run(sys.argv[1:]);"
+        "print([name for name in sys.modules if name.endswith('kernels.anneal')], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, "plan", "-p", "./policy.yaml"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_end_waits_for_nothing_but_threads_at_work():
+    program = (
+        "import atexit, sys, threading, time; from rebalancer.cli import main\n"
+        "def work(): time.sleep(0.3); print('worked')\n"
+        "if sys.argv.pop() == 'working': threading.Thread(target=work).start()\n"
+        "atexit.register(print, 'freed')\n"
+        "main()"
+    )
+    ends = [
+        subprocess.run(
+            [sys.executable, "-c", program, "--version", state], capture_output=True, text=True, timeout=60, check=False
+        )
+        for state in ("working", "idle")
+    ]
+    assert [ended.returncode for ended in ends] == [0, 0]
+    version = f"rebalance {__version__}\n"
+    assert [ended.stdout for ended in ends] == [f"{version}worked\nfreed\n", version]
 
 
 def test_the_version_is_the_package_s(cli):
