@@ -62,8 +62,8 @@ def test_a_plan_does_not_load_the_interpreted_kernels_where_compiled_ones_are_at
 
 def test_the_end_waits_for_nothing_but_threads_at_work():
     program = (
-        "import atexit, sys, threading, time; from rebalancer.cli import main\n"
-        "def work(): time.sleep(0.3); print('worked')\n"
+        "import atexit, sys, threading; from rebalancer.cli import main\n"
+        "def work(): threading.main_thread().join(); print('worked')\n"
         "if sys.argv.pop() == 'working': threading.Thread(target=work).start()\n"
         "atexit.register(print, 'freed')\n"
         "main()"
