@@ -112,4 +112,4 @@ else:
     def dataclass(cls=None, /, *, order=False, **options):
         if order:  # compared by methods that only the standard library writes
             return dataclasses.dataclass(cls, order=order, **options)
-        return _make(cls) if cls is not None else lambda given: _make(given, **options)
+        return _make(cls, **options) if cls is not None else lambda given: _make(given, **options)

@@ -155,6 +155,12 @@ def test_what_a_class_defines_itself_stays() -> None:
     assert Load(3).twice == 6
 
 
+def test_may_be_called_with_the_class() -> None:
+    link = _links(lambda kind: values.dataclass(kind, frozen=True))("a")
+    with pytest.raises(FrozenInstanceError):
+        link.name = "b"
+
+
 def test_order_is_the_standard_librarys() -> None:
     @values.dataclass(frozen=True, order=True)
     class Version:

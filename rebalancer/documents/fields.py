@@ -78,6 +78,7 @@ class Model(BaseModel):
 
     Strict: ``1`` is no text and ``yes`` is no truth value. :func:`~rebalancer.documents.validate` reads lists into
     tuples and text into enums nevertheless; a direct ``Model(...)`` takes Python's own values.
+    Defaults that are models are made by ``model_construct``: to validate one, its validator is built at import.
     """
 
     model_config = ConfigDict(

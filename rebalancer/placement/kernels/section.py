@@ -33,8 +33,8 @@ from rebalancer.placement.kernels.types import Ints
 __all__ = ["choose_section", "tries_in_section"]
 
 TRIES = 5
-"""In a section, for each of its domains. With four times as many the search ends up to 5% worse; to draw the next takes
-as long as a hundredth of them."""
+"""In a section, for each of its domains. With four times as many the search ends up to 5% worse; to draw the next looks
+at each domain once."""
 
 
 @kernel
